@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "principal.h"
+#include "base/errors.h"
+#include "base/utf8.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static int is_plain_text(const char *text)
+{
+    const unsigned char *at;
+
+    for (at = (const unsigned char *)text; *at; at++) {
+        if (*at < 0x20 || *at == 0x7f) return 0;
+        /* U+0085, U+2028, U+2029: line ends to somebody (C13) */
+        if (at[0] == 0xc2 && at[1] == 0x85) return 0;
+        if (at[0] == 0xe2 && at[1] == 0x80 && (at[2] | 1) == 0xa9) return 0;
+    }
+    return bl_utf8_is_valid(text, strlen(text));
+}
+
+static apr_status_t make(bl_principal_t *p, const char *kind, const char *name)
+{
+    p->text[0] = '\0';
+    if (strlen(kind) + strlen(name) >= sizeof(p->text) || !is_plain_text(name))
+    {
+        return BL_E_BAD_VALUE;
+    }
+    snprintf(p->text, sizeof(p->text), "%s%s", kind, name);
+    return APR_SUCCESS;
+}
+
+apr_status_t bl_principal_of_user(bl_principal_t *p, const char *name)
+{
+    return make(p, "user:", name);
+}
+
+apr_status_t bl_principal_of_anonymous(bl_principal_t *p, const char *id)
+{
+    return make(p, "anon:", id ? id : "");
+}
+
+int bl_principal_is_nameless(const bl_principal_t *p)
+{
+    return !strcmp(p->text, "anon:");
+}
+
+int bl_principal_owns(const bl_principal_t *p, const char *owner)
+{
+    return *p->text && !strcmp(p->text, owner);
+}
+
+int bl_client_id_is_valid(const char *id)
+{
+    size_t len = strlen(id);
+
+    return len > 0 && len < BL_ITEM_ID_BYTES && is_plain_text(id);
+}
