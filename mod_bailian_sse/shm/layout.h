@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * layout - what lies in the shared-memory segment: version, sizes, offsets
+ * (never pointers).
+ *
+ * The segment is made once in post_config and survives graceful restarts; all
+ * children of a server see it. Nothing in it is locked: a slot belongs to the
+ * child that took it, single words are atomic, and a torn line of text can at
+ * worst show an old name beside a new number.
+ */
+#ifndef BL_LAYOUT_H
+#define BL_LAYOUT_H
+
+#include "base/bl.h"
+
+#define BL_SHM_MAGIC 0x31534c42u /* "BLS1" */
+#define BL_SHM_CHILDREN 256      /* live and draining generations together */
+
+/* Counters of one child; the totals are their sum plus what ended children
+ * left in bl_shm_t.past. Names: docs/metrics (bailian_<name>_total). */
+#define BL_COUNTER_TABLE(X)                                                    \
+    X(STREAMS_STARTED, streams_started)                                        \
+    X(STREAMS_COMPLETED, streams_completed)                                    \
+    X(STREAMS_LENGTH, streams_length)                                          \
+    X(STREAMS_CANCELLED, streams_cancelled)                                    \
+    X(STREAMS_TIMEOUT, streams_timeout)                                        \
+    X(STREAMS_ERROR, streams_error)                                            \
+    X(STREAMS_INTERRUPTED, streams_interrupted)                                \
+    X(STREAMS_REFUSED, streams_refused)                                        \
+    X(ATTEMPTS, attempts)                                                      \
+    X(RETRIES, retries)                                                        \
+    X(EVENTS, events)                                                          \
+    X(CONTENT_BYTES, content_bytes)                                            \
+    X(HEARTBEATS, heartbeats)                                                  \
+    X(READERS_ATTACHED, readers_attached)                                      \
+    X(READERS_RESUMED, readers_resumed)                                        \
+    X(READERS_PARKED, readers_parked)                                          \
+    X(READERS_SYNC, readers_sync)                                              \
+    X(READERS_GONE, readers_gone)                                              \
+    X(READERS_SLOW, readers_slow)                                              \
+    X(PAUSES, pauses)                                                          \
+    X(LATE_CLOSES, late_closes)                                                \
+    X(DUPLICATES, duplicates)                                                  \
+    X(BAD_UTF8, bad_utf8)                                                      \
+    X(UNREADABLE, unreadable)                                                  \
+    X(INPUT_TOKENS, input_tokens)                                              \
+    X(OUTPUT_TOKENS, output_tokens)                                            \
+    X(REQUESTS_REFUSED, requests_refused)                                      \
+    X(STORE_FAILURES, store_failures)
+
+typedef enum {
+#define X(NAME, name) BL_COUNT_##NAME,
+    BL_COUNTER_TABLE(X)
+#undef X
+        BL_COUNTERS
+} bl_counter_t;
+
+typedef enum {
+    BL_PHASE_CONNECTING,
+    BL_PHASE_WAITING,
+    BL_PHASE_STREAMING,
+    BL_PHASE_PAUSED,
+    BL_PHASE_RETRYING,
+    BL_PHASE_DETACHED,
+    BL_PHASE_ENDING
+} bl_phase_t;
+
+/* ASKING: claimed, but its ceilings are still being looked at. The word says
+ * also who claimed it, so that both change at once: a slot without an owner,
+ * or with the one before, would be freed under whoever is just claiming it. */
+enum { BL_SLOT_FREE, BL_SLOT_ASKING, BL_SLOT_TAKEN };
+#define BL_SLOT_WORD(state, child) ((apr_uint32_t)(state) | (child) << 8)
+#define BL_SLOT_STATE(word) ((word)&0xffu)
+#define BL_SLOT_CHILD(word) ((word) >> 8)
+
+/* Numbers that other threads and children look at while they change. */
+#define bl_slot_set(s, field, value)                                           \
+    __atomic_store_n(&(s)->field, (value), __ATOMIC_RELAXED)
+#define bl_slot_get(s, field) __atomic_load_n(&(s)->field, __ATOMIC_RELAXED)
+
+/* One live stream. 320 bytes. */
+typedef struct bl_slot_t {
+    apr_uint32_t word;  /* BL_SLOT_WORD: taken by compare-and-swap; 0 = free */
+    apr_uint32_t child; /* index into children */
+    unsigned char id[BL_ID_BYTES];
+    apr_uint64_t seq; /* newest event */
+    apr_uint64_t bytes;
+    apr_uint64_t heartbeats;
+    apr_int64_t started_at;   /* wall, microseconds */
+    bl_ms_t started_ms;       /* monotonic */
+    bl_ms_t first_content_ms; /* since started_ms; -1 none yet */
+    bl_ms_t last_event_ms;    /* monotonic */
+    apr_uint32_t phase;       /* bl_phase_t */
+    apr_uint32_t attempt;     /* 1, 2, ... */
+    apr_uint32_t attempts_most;
+    apr_uint32_t readers;
+    apr_uint32_t queue_bytes; /* of the reader that is furthest behind */
+    char key_last4[8];
+    char owner[BL_PRINCIPAL_BYTES];
+    char app[64];
+} bl_slot_t;
+
+/* In pid: who cleans up after a child that is dead. */
+#define BL_CHILD_CLEANER 0x80000000u
+
+typedef struct bl_child_t {
+    apr_uint32_t pid; /* 0 = free; taken by compare-and-swap */
+    apr_uint32_t is_draining;
+    apr_int64_t
+        child_id; /* bl_store_health_t.child_id: also names its socket */
+    apr_int64_t started_at;
+    apr_uint32_t live; /* slots it holds */
+    apr_uint32_t turn_longest_ms;
+    apr_uint64_t counters[BL_COUNTERS];
+} bl_child_t;
+
+/* A stream that has just ended: its slot is free at once, but its row is in
+ * the store some milliseconds later (C18). */
+#define BL_RECENT_KEYS 1024
+typedef struct bl_recent_t {
+    apr_uint64_t principal_hash;
+    apr_uint64_t request_hash; /* 0 = no key, or being written */
+    unsigned char id[BL_ID_BYTES];
+} bl_recent_t;
+
+struct bl_shm_t {
+    apr_uint32_t magic;
+    apr_uint32_t size; /* of the whole segment: another build is refused */
+    unsigned char server_id[16];
+    apr_uint32_t top; /* no slot at or above it was ever used */
+    apr_uint64_t past[BL_COUNTERS];
+    apr_uint32_t recent_next; /* a ring */
+    bl_recent_t recent[BL_RECENT_KEYS];
+    bl_child_t children[BL_SHM_CHILDREN];
+    /* Beside the slots, dense, because they are searched as a whole: 0 = none
+     */
+    apr_uint64_t principal_hash[BL_DIRECTORY_SLOTS];
+    apr_uint64_t request_hash[BL_DIRECTORY_SLOTS]; /* Idempotency-Key */
+    bl_slot_t slots[BL_DIRECTORY_SLOTS];
+};
+
+#endif
