@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "journal.h"
+#include "base/errors.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BLOCK_FIRST 512           /* most answers are short */
+#define BLOCK_LARGEST (64 * 1024) /* and none may waste more than this */
+#define INDEX_FIRST 16
+#define SLACK_BYTES (64 * 1024)
+#define HAS_FIELDS 0x80
+#define KIND_MASK 0x7f
+#define MOST_TEXT 0xffffff /* 24 bits of an entry */
+
+/* Text lies here; a block never moves and never shrinks. */
+typedef struct block_t {
+    struct block_t *older;
+    size_t size;
+    size_t used;
+    char bytes[];
+} block_t;
+
+/* One event. With HAS_FIELDS the bytes are: u32 fields_len, fields, text. */
+typedef struct entry_t {
+    const char *at;
+    apr_uint32_t at_ms;
+    apr_uint32_t text_len : 24;
+    apr_uint32_t kind : 8;
+} entry_t;
+
+struct bl_journal_t {
+    pthread_mutex_t lock; /* guards every field below it */
+    entry_t *index;
+    apr_uint32_t count;
+    apr_uint32_t room;
+    apr_uint64_t first; /* seq of index[0] is first + 1 */
+    apr_uint64_t last;  /* seq of the last event when it jumps, else 0 */
+    block_t *newest;
+    size_t bytes;      /* written under the lock, read without it */
+    apr_uint64_t tail; /* the same: seq of the newest event, 0 = none yet */
+    size_t limit;
+    size_t memory;
+    int is_closed; /* set once; no event follows */
+};
+
+apr_status_t bl_journal_create(bl_journal_t **pj, size_t limit_bytes)
+{
+    bl_journal_t *j = calloc(1, sizeof(*j));
+
+    *pj = NULL;
+    if (!j) return APR_ENOMEM;
+    if (pthread_mutex_init(&j->lock, NULL)) {
+        free(j);
+        return APR_ENOMEM;
+    }
+    j->limit = limit_bytes;
+    j->memory = sizeof(*j);
+    *pj = j;
+    return APR_SUCCESS;
+}
+
+void bl_journal_destroy(bl_journal_t *j)
+{
+    block_t *b, *older;
+
+    if (!j) return;
+    for (b = j->newest; b; b = older) {
+        older = b->older;
+        free(b);
+    }
+    free(j->index);
+    pthread_mutex_destroy(&j->lock);
+    free(j);
+}
+
+static char *take_bytes(bl_journal_t *j, size_t n)
+{
+    block_t *b = j->newest;
+    size_t size;
+
+    if (!b || b->size - b->used < n) {
+        size = b ? b->size * 2 : BLOCK_FIRST;
+        if (size > BLOCK_LARGEST) size = BLOCK_LARGEST;
+        if (size < n) size = n;
+        b = malloc(sizeof(*b) + size);
+        if (!b) return NULL;
+        b->older = j->newest;
+        b->size = size;
+        b->used = 0;
+        j->newest = b;
+        j->memory += sizeof(*b) + size;
+    }
+    b->used += n;
+    return b->bytes + b->used - n;
+}
+
+static entry_t *take_entry(bl_journal_t *j)
+{
+    entry_t *index;
+    apr_uint32_t room;
+
+    if (j->count == j->room) {
+        room = j->room ? j->room * 2 : INDEX_FIRST;
+        index = realloc(j->index, room * sizeof(*index));
+        if (!index) return NULL;
+        j->memory += (room - j->room) * sizeof(*index);
+        j->index = index;
+        j->room = room;
+    }
+    return &j->index[j->count];
+}
+
+/* The limit is the answer's. What tells of the answer has some room beyond it,
+ * and the END event always finds room: a stream must be able to end (I2). */
+static size_t room_for(const bl_journal_t *j, bl_event_kind_t kind)
+{
+    size_t most = j->limit;
+
+    if (kind == BL_EV_END) return (size_t)-1;
+    if (kind != BL_EV_DELTA && kind != BL_EV_REASONING) most += SLACK_BYTES;
+    return most > j->bytes ? most - j->bytes : 0;
+}
+
+static apr_status_t append_locked(bl_journal_t *j, const bl_event_t *ev)
+{
+    size_t head = ev->fields_len ? sizeof(apr_uint32_t) : 0;
+    size_t n = head + ev->fields_len + ev->text_len;
+    apr_uint32_t fields_len = (apr_uint32_t)ev->fields_len;
+    entry_t *e;
+    char *at = NULL;
+
+    if (n > room_for(j, ev->kind)) return APR_ENOSPC;
+    e = take_entry(j);
+    if (!e || (n && !(at = take_bytes(j, n)))) return APR_ENOMEM;
+    if (head) {
+        memcpy(at, &fields_len, head);
+        memcpy(at + head, ev->fields, ev->fields_len);
+    }
+    if (ev->text_len) {
+        memcpy(at + head + ev->fields_len, ev->text, ev->text_len);
+    }
+    e->at = at;
+    e->at_ms = ev->at_ms;
+    e->text_len = (apr_uint32_t)ev->text_len & MOST_TEXT;
+    e->kind = (apr_uint32_t)ev->kind | (head ? HAS_FIELDS : 0);
+    j->count++;
+    __atomic_store_n(&j->bytes, j->bytes + ev->fields_len + ev->text_len,
+                     __ATOMIC_RELEASE);
+    __atomic_store_n(&j->tail, j->first + j->count, __ATOMIC_RELEASE);
+    return APR_SUCCESS;
+}
+
+apr_status_t bl_journal_append(bl_journal_t *j, const bl_event_t *ev,
+                               apr_uint64_t *pseq)
+{
+    apr_status_t rv = BL_E_INTERNAL;
+
+    if (ev->text_len > MOST_TEXT || ev->fields_len > MOST_TEXT) {
+        return APR_ENOSPC;
+    }
+    pthread_mutex_lock(&j->lock);
+    if (!j->is_closed) rv = append_locked(j, ev);
+    if (rv == APR_SUCCESS && pseq) *pseq = j->first + j->count;
+    pthread_mutex_unlock(&j->lock);
+    return rv;
+}
+
+apr_status_t bl_journal_append_at(bl_journal_t *j, const bl_event_t *ev)
+{
+    apr_status_t rv = BL_E_INTERNAL;
+
+    pthread_mutex_lock(&j->lock);
+    if (!j->is_closed && ev->seq > j->first + j->count) {
+        rv = append_locked(j, ev);
+        if (rv == APR_SUCCESS) {
+            if (ev->seq != j->first + j->count) {
+                j->last = ev->seq;
+                __atomic_store_n(&j->tail, ev->seq, __ATOMIC_RELEASE);
+            }
+            j->is_closed = 1;
+        }
+    }
+    pthread_mutex_unlock(&j->lock);
+    return rv;
+}
+
+void bl_journal_close(bl_journal_t *j)
+{
+    pthread_mutex_lock(&j->lock);
+    j->is_closed = 1;
+    pthread_mutex_unlock(&j->lock);
+}
+
+void bl_journal_begin_after(bl_journal_t *j, apr_uint64_t seq)
+{
+    pthread_mutex_lock(&j->lock);
+    if (!j->count) {
+        j->first = seq;
+        __atomic_store_n(&j->tail, seq, __ATOMIC_RELEASE);
+    }
+    pthread_mutex_unlock(&j->lock);
+}
+
+/* The seq of index[i]. */
+static apr_uint64_t seq_of(const bl_journal_t *j, apr_uint64_t i)
+{
+    return j->last && i + 1 == j->count ? j->last : j->first + i + 1;
+}
+
+/* The place of the first event after a seq. */
+static apr_uint64_t place_after(const bl_journal_t *j, apr_uint64_t after)
+{
+    apr_uint64_t i = after > j->first ? after - j->first : 0;
+
+    if (j->last && i >= j->count) return after < j->last ? j->count - 1 : i;
+    return i;
+}
+
+static void view(const entry_t *e, apr_uint64_t seq, bl_event_t *ev)
+{
+    const char *at = e->at;
+    apr_uint32_t fields_len = 0;
+
+    ev->seq = seq;
+    ev->kind = (bl_event_kind_t)(e->kind & KIND_MASK);
+    ev->at_ms = e->at_ms;
+    ev->fields = NULL;
+    if (e->kind & HAS_FIELDS) {
+        memcpy(&fields_len, at, sizeof(fields_len));
+        ev->fields = at + sizeof(fields_len);
+        at += sizeof(fields_len) + fields_len;
+    }
+    ev->fields_len = fields_len;
+    ev->text = e->text_len ? at : "";
+    ev->text_len = e->text_len;
+}
+
+apr_status_t bl_journal_read(bl_journal_t *j, apr_uint64_t after,
+                             bl_event_t *events, int most, int *pn)
+{
+    apr_status_t rv = APR_SUCCESS;
+    apr_uint64_t i;
+    int n = 0;
+
+    *pn = 0;
+    pthread_mutex_lock(&j->lock);
+    if (after < j->first) {
+        rv = BL_E_TRIMMED;
+    }
+    else {
+        for (i = place_after(j, after); i < j->count && n < most; i++, n++) {
+            view(&j->index[i], seq_of(j, i), &events[n]);
+        }
+        if (!n) rv = j->is_closed ? APR_EOF : APR_EAGAIN;
+    }
+    pthread_mutex_unlock(&j->lock);
+    *pn = n;
+    return rv;
+}
+
+apr_uint64_t bl_journal_tail(const bl_journal_t *j)
+{
+    return __atomic_load_n(&j->tail, __ATOMIC_ACQUIRE);
+}
+
+size_t bl_journal_bytes(const bl_journal_t *j)
+{
+    return __atomic_load_n(&j->bytes, __ATOMIC_ACQUIRE);
+}
+
+size_t bl_journal_memory(const bl_journal_t *j)
+{
+    bl_journal_t *m = (bl_journal_t *)j; /* the lock is not part of its value */
+    size_t memory;
+
+    pthread_mutex_lock(&m->lock);
+    memory = m->memory;
+    pthread_mutex_unlock(&m->lock);
+    return memory;
+}
+
+size_t bl_journal_bytes_after(bl_journal_t *j, apr_uint64_t after)
+{
+    apr_uint64_t i;
+    bl_event_t ev;
+    size_t bytes = 0;
+
+    pthread_mutex_lock(&j->lock);
+    for (i = place_after(j, after); i < j->count; i++) {
+        view(&j->index[i], 0, &ev);
+        bytes += ev.text_len + ev.fields_len;
+    }
+    pthread_mutex_unlock(&j->lock);
+    return bytes;
+}
