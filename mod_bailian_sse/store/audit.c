@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/audit.h"
+
+#include "base/clock.h"
+
+apr_status_t bl_audit_add(bl_db_t *db, const bl_admin_who_t *who,
+                          const char *action, const char *object,
+                          const char *detail)
+{
+    static const char sql[] =
+        "INSERT INTO audit (at, actor, from_addr, action, object, detail)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    sqlite3_stmt *st = bl_db_stmt(db, sql);
+
+    if (!st) return bl_db_failure(db);
+    bl_db_int(st, 1, bl_clock_wall());
+    bl_db_text(st, 2, who->actor);
+    bl_db_text(st, 3, who->from);
+    bl_db_text(st, 4, action);
+    bl_db_text(st, 5, object);
+    bl_db_text(st, 6, detail);
+    return bl_db_run(db, st, NULL);
+}

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/fields.h"
+
+#include "base/errors.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What is refused here is refused as this. */
+#define say(err, size, ...) bl_error_say(BL_E_BAD_VALUE, err, size, __VA_ARGS__)
+
+static json_t *column_new(sqlite3_stmt *st, int column, bl_field_kind_t kind)
+{
+    const char *text;
+
+    if (sqlite3_column_type(st, column) == SQLITE_NULL) return json_null();
+    switch (kind) {
+    case BL_FIELD_BOOL:
+    case BL_FIELD_TRISTATE:
+        return json_boolean(sqlite3_column_int(st, column));
+    case BL_FIELD_NUMBER:
+        return json_integer(sqlite3_column_int64(st, column));
+    case BL_FIELD_OBJECT:
+        text = (const char *)sqlite3_column_text(st, column);
+        return text ? json_loads(text, 0, NULL) : NULL;
+    default:
+        text = (const char *)sqlite3_column_text(st, column);
+        return text ? json_string(text) : NULL;
+    }
+}
+
+json_t *bl_fields_read_new(sqlite3_stmt *st, int first,
+                           const bl_field_t *fields)
+{
+    json_t *row = json_object();
+    int i;
+
+    for (i = 0; row && fields[i].name; i++) {
+        json_t *value = column_new(st, first + i, fields[i].kind);
+
+        if (!value || json_object_set_new(row, fields[i].name, value) != 0) {
+            json_decref(row);
+            return NULL;
+        }
+    }
+    return row;
+}
+
+static const bl_field_t *find_field(const bl_field_t *fields, const char *name)
+{
+    for (; fields->name; fields++) {
+        if (!strcmp(fields->name, name)) return fields;
+    }
+    return NULL;
+}
+
+static int has_control(const char *s)
+{
+    for (; *s; s++) {
+        if ((unsigned char)*s < 0x20 || *s == 0x7f) return 1;
+    }
+    return 0;
+}
+
+static apr_status_t check_text(const bl_field_t *f, const json_t *v, char *err,
+                               size_t size)
+{
+    const char *s = json_string_value(v), *wish;
+
+    if (!s || !*s || strlen(s) != json_string_length(v) || has_control(s)) {
+        return say(err, size, "%s must be a text without control characters",
+                   f->name);
+    }
+    if ((apr_int64_t)strlen(s) > f->most) {
+        return say(err, size, "%s must have at most %d bytes", f->name,
+                   (int)f->most);
+    }
+    wish = f->check ? f->check(s) : NULL;
+    return wish ? say(err, size, "%s %s", f->name, wish) : APR_SUCCESS;
+}
+
+static apr_status_t check_value(const bl_field_t *f, const json_t *v, char *err,
+                                size_t size)
+{
+    if (!v || json_is_null(v)) {
+        return f->is_required ? say(err, size, "%s is needed", f->name)
+                              : APR_SUCCESS;
+    }
+    switch (f->kind) {
+    case BL_FIELD_BOOL:
+    case BL_FIELD_TRISTATE:
+        if (json_is_boolean(v)) return APR_SUCCESS;
+        return say(err, size, "%s must be true or false%s", f->name,
+                   f->kind == BL_FIELD_TRISTATE ? " or null" : "");
+    case BL_FIELD_NUMBER:
+        if (json_is_integer(v) && json_integer_value(v) >= 0 &&
+            json_integer_value(v) <= f->most)
+        {
+            return APR_SUCCESS;
+        }
+        return say(err, size, "%s must be a whole number from 0 to %ld",
+                   f->name, (long)f->most);
+    case BL_FIELD_OBJECT:
+        if (json_is_object(v)) return APR_SUCCESS;
+        return say(err, size, "%s must be a JSON object", f->name);
+    default:
+        return check_text(f, v, err, size);
+    }
+}
+
+apr_status_t bl_fields_apply(json_t *row, const char *changes,
+                             const bl_field_t *fields, char *err,
+                             size_t err_size)
+{
+    json_error_t why;
+    json_t *all = json_loads(changes, JSON_REJECT_DUPLICATES, &why), *value;
+    apr_status_t rv = APR_SUCCESS;
+    const char *name;
+    int i;
+
+    if (!json_is_object(all)) {
+        json_decref(all);
+        return say(err, err_size, "the fields must be a JSON object");
+    }
+    json_object_foreach(all, name, value)
+    {
+        if (!find_field(fields, name)) {
+            rv = say(err, err_size, "there is no field \"%.64s\"", name);
+            break;
+        }
+        if (json_object_set(row, name, value) != 0) rv = APR_ENOMEM;
+    }
+    for (i = 0; rv == APR_SUCCESS && fields[i].name; i++) {
+        rv = check_value(&fields[i], json_object_get(row, fields[i].name), err,
+                         err_size);
+    }
+    json_decref(all);
+    return rv;
+}
+
+void bl_fields_bind(sqlite3_stmt *st, const json_t *row,
+                    const bl_field_t *fields)
+{
+    int i;
+
+    for (i = 0; fields[i].name; i++) {
+        const json_t *v = json_object_get(row, fields[i].name);
+        char *text;
+
+        if (!v || json_is_null(v)) continue; /* unbound is NULL */
+        if (json_is_string(v)) {
+            bl_db_text(st, i + 1, json_string_value(v));
+        }
+        else if (json_is_object(v)) {
+            text = json_dumps(v, JSON_COMPACT | JSON_REAL_PRECISION(15));
+            if (text) sqlite3_bind_text(st, i + 1, text, -1, SQLITE_TRANSIENT);
+            free(text);
+        }
+        else if (json_is_boolean(v)) {
+            bl_db_int(st, i + 1, json_is_true(v));
+        }
+        else {
+            bl_db_int(st, i + 1, json_integer_value(v));
+        }
+    }
+}

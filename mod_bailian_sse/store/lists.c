@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/lists.h"
+
+#include "store/store_private.h"
+
+#include <stdio.h>
+#include <time.h>
+
+static int put_piece(const char *data, size_t len, void *ctx)
+{
+    return bl_buf_append(ctx, data, len) == APR_SUCCESS ? 0 : -1;
+}
+
+apr_status_t bl_json_put_new(bl_buf_t *out, json_t *value)
+{
+    int code;
+
+    if (!value) return APR_ENOMEM;
+    code = json_dump_callback(value, put_piece, out,
+                              JSON_COMPACT | JSON_ENCODE_ANY |
+                                  JSON_REAL_PRECISION(15));
+    json_decref(value);
+    if (code == 0) return APR_SUCCESS;
+    return bl_buf_status(out) != APR_SUCCESS ? bl_buf_status(out) : APR_ENOMEM;
+}
+
+json_t *bl_time_new(apr_time_t at)
+{
+    time_t seconds = (time_t)(at / 1000000);
+    char text[96];
+    struct tm tm;
+
+    if (!at || !gmtime_r(&seconds, &tm)) return json_null();
+    snprintf(text, sizeof(text), "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ",
+             tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
+             tm.tm_min, tm.tm_sec, (int)(at / 1000 % 1000));
+    return json_string(text);
+}
+
+apr_status_t bl_list_rows(bl_store_t *s, const char *sql, bl_row_new_fn *fn,
+                          void *ctx, bl_buf_t *out)
+{
+    json_t *rows = json_array();
+    sqlite3_stmt *st = NULL;
+    bl_db_t *db;
+    apr_status_t rv = bl_store_read_begin(s, &db);
+
+    if (rv == APR_SUCCESS) {
+        st = bl_db_stmt(db, sql);
+        while ((rv = bl_db_step(db, st)) == APR_SUCCESS) {
+            if (json_array_append_new(rows, fn(st, ctx)) == 0) continue;
+            rv = APR_ENOMEM;
+            break;
+        }
+    }
+    bl_db_done(st);
+    bl_store_read_end(s, db);
+    if (rv != APR_EOF) {
+        json_decref(rows);
+        return rv;
+    }
+    return bl_json_put_new(out, rows);
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lists - rows of a query as a JSON array, for the admin.
+ *
+ * THREADS  any but the reactor.
+ */
+#ifndef BL_LISTS_H
+#define BL_LISTS_H
+
+#include "base/buf.h"
+#include "store/store.h"
+
+#include <jansson.h>
+#include <sqlite3.h>
+
+/* Makes one element from the row; a new reference, NULL without memory. */
+typedef json_t *bl_row_new_fn(sqlite3_stmt *st, void *ctx);
+
+/* sql: a static constant without parameters. */
+apr_status_t bl_list_rows(bl_store_t *s, const char *sql, bl_row_new_fn *fn,
+                          void *ctx, bl_buf_t *out);
+
+/* Appends the text of value, and drops the reference: APR_ENOMEM for NULL. */
+apr_status_t bl_json_put_new(bl_buf_t *out, json_t *value);
+
+/* "2026-11-20T11:22:33.444Z"; null for 0. */
+json_t *bl_time_new(apr_time_t at);
+
+#endif

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/readers.h"
+
+#include "base/errors.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+struct bl_readers_t {
+    char *path;
+    pthread_mutex_t lock; /* guards every field below it */
+    pthread_cond_t given;
+    bl_db_t *idle[BL_READERS_MOST];
+    int idle_count;
+    int open_count; /* idle, and taken or being opened */
+};
+
+apr_status_t bl_readers_create(bl_readers_t **pr, const char *path)
+{
+    bl_readers_t *r = calloc(1, sizeof(*r));
+    pthread_condattr_t attr;
+
+    *pr = NULL;
+    if (!r) return APR_ENOMEM;
+    r->path = strdup(path);
+    if (!r->path) {
+        free(r);
+        return APR_ENOMEM;
+    }
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_mutex_init(&r->lock, NULL);
+    pthread_cond_init(&r->given, &attr);
+    pthread_condattr_destroy(&attr);
+    *pr = r;
+    return APR_SUCCESS;
+}
+
+void bl_readers_destroy(bl_readers_t *r)
+{
+    if (!r) return;
+    while (r->idle_count)
+        bl_db_close(r->idle[--r->idle_count]);
+    pthread_cond_destroy(&r->given);
+    pthread_mutex_destroy(&r->lock);
+    free(r->path);
+    free(r);
+}
+
+static void release_place(bl_readers_t *r)
+{
+    pthread_mutex_lock(&r->lock);
+    r->open_count--;
+    pthread_cond_signal(&r->given);
+    pthread_mutex_unlock(&r->lock);
+}
+
+apr_status_t bl_readers_take(bl_readers_t *r, bl_ms_t wait_ms, bl_db_t **pdb)
+{
+    struct timespec until;
+    apr_status_t rv;
+    int code = 0;
+
+    *pdb = NULL;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += (time_t)(wait_ms / 1000);
+    pthread_mutex_lock(&r->lock);
+    while (!r->idle_count && r->open_count == BL_READERS_MOST && !code)
+        code = pthread_cond_timedwait(&r->given, &r->lock, &until);
+    if (r->idle_count) {
+        *pdb = r->idle[--r->idle_count];
+        pthread_mutex_unlock(&r->lock);
+        return APR_SUCCESS;
+    }
+    if (r->open_count == BL_READERS_MOST) {
+        pthread_mutex_unlock(&r->lock);
+        return BL_E_STORE_UNAVAILABLE;
+    }
+    r->open_count++;
+    pthread_mutex_unlock(&r->lock);
+    rv = bl_db_open(pdb, r->path, BL_DB_READ, NULL, NULL, 0);
+    if (rv != APR_SUCCESS) {
+        release_place(r);
+        return rv;
+    }
+    bl_db_set_wait(*pdb, wait_ms, NULL, NULL);
+    return APR_SUCCESS;
+}
+
+void bl_readers_give(bl_readers_t *r, bl_db_t *db, int is_bad)
+{
+    if (!db) return;
+    if (is_bad) {
+        bl_db_close(db);
+        release_place(r);
+        return;
+    }
+    pthread_mutex_lock(&r->lock);
+    r->idle[r->idle_count++] = db;
+    pthread_cond_signal(&r->given);
+    pthread_mutex_unlock(&r->lock);
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/usage.h"
+
+#define DAY_US (86400ll * 1000000)
+#define TOKENS_MOST 1000000000000ll /* S-60: sums stay far below 2^63 */
+
+static apr_int64_t countable(apr_int64_t tokens)
+{
+    if (tokens < 0) return 0;
+    return tokens < TOKENS_MOST ? tokens : TOKENS_MOST;
+}
+
+apr_status_t bl_usage_add(bl_db_t *db, const bl_usage_t *u)
+{
+    static const char sql[] =
+        "INSERT INTO usage_day (day, owner, app, key_id, streams, failures,"
+        " input_tokens, output_tokens)"
+        " SELECT ?2, c.owner, s.app, ?3, 1, ?4, ?5, ?6 FROM stream s"
+        " JOIN message m ON m.id = s.id"
+        " JOIN conversation c ON c.id = m.conversation_id WHERE s.id = ?1"
+        " ON CONFLICT (day, owner, app, key_id) DO UPDATE SET"
+        " streams = streams + 1, failures = failures + excluded.failures,"
+        " input_tokens = input_tokens + excluded.input_tokens,"
+        " output_tokens = output_tokens + excluded.output_tokens";
+    sqlite3_stmt *st = bl_db_stmt(db, sql);
+
+    if (!st) return bl_db_failure(db);
+    bl_db_int(st, 1, u->stream);
+    bl_db_int(st, 2, u->at / DAY_US);
+    bl_db_int(st, 3, u->key_id);
+    bl_db_int(st, 4, u->is_failure);
+    bl_db_int(st, 5, countable(u->input_tokens));
+    bl_db_int(st, 6, countable(u->output_tokens));
+    return bl_db_run(db, st, NULL);
+}
