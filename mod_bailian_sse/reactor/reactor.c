@@ -1,0 +1,434 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "reactor.h"
+#include "base/clock.h"
+#include "base/errors.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#define EVENTS_AT_ONCE 512
+#define MAILBOX_MOST 65536
+#define IDLE_CONNECTIONS 256 /* kept open to upstreams; httpd-async.md 6 */
+#define ROUNDS 4             /* of deferred work in one turn */
+#define LATE_MS 250          /* a defect: I9 */
+
+struct bl_reactor_t {
+    pthread_t thread;
+    int is_running;
+    int must_stop; /* reactor only, set by a letter */
+    bl_letter_t stop_letter;
+    int epoll_fd;
+    bl_mailbox_t *mailbox;
+    bl_watch_t mailbox_watch;
+    bl_timers_t timers;
+    bl_deferred_t *deferred;
+    CURLM *multi;
+    bl_timer_t curl_timer;
+    int must_read_messages;
+    bl_ms_t now;        /* of this turn */
+    bl_ms_t turn_began; /* atomic; 0 between turns */
+    bl_ms_t longest;    /* atomic */
+    struct epoll_event events[EVENTS_AT_ONCE];
+    int event_count;
+};
+
+/* --- descriptors -------------------------------------------------------- */
+
+apr_status_t bl_watch_rt_set(bl_reactor_t *r, bl_watch_t *w, int fd,
+                             unsigned events)
+{
+    struct epoll_event ev;
+    int op = w->reactor && w->fd == fd ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+
+    if (op == EPOLL_CTL_MOD && w->events == events) return APR_SUCCESS;
+    if (op == EPOLL_CTL_ADD && w->reactor) bl_watch_rt_clear(w);
+    memset(&ev, 0, sizeof(ev));
+    ev.events = events;
+    ev.data.ptr = w;
+    if (epoll_ctl(r->epoll_fd, op, fd, &ev)) return errno;
+    w->fd = fd;
+    w->events = events;
+    w->reactor = r;
+    return APR_SUCCESS;
+}
+
+/* A watch that goes away in the middle of a turn may still stand in the list
+ * of events that this turn works through. */
+static void forget_events(bl_reactor_t *r, const bl_watch_t *w)
+{
+    int i;
+
+    for (i = 0; i < r->event_count; i++) {
+        if (r->events[i].data.ptr == w) r->events[i].data.ptr = NULL;
+    }
+}
+
+void bl_watch_rt_clear(bl_watch_t *w)
+{
+    bl_reactor_t *r = w->reactor;
+
+    if (!r) return;
+    /* The kernel forgets a closed descriptor by itself: no error counts. */
+    epoll_ctl(r->epoll_fd, EPOLL_CTL_DEL, w->fd, NULL);
+    forget_events(r, w);
+    w->reactor = NULL;
+    w->fd = -1;
+    w->events = 0;
+}
+
+/* --- curl --------------------------------------------------------------- */
+
+typedef struct curl_watch_t {
+    bl_watch_t watch;
+    bl_reactor_t *reactor;
+} curl_watch_t;
+
+static void curl_action(bl_reactor_t *r, curl_socket_t fd, int bits)
+{
+    int running;
+
+    curl_multi_socket_action(r->multi, fd, bits, &running);
+    r->must_read_messages = 1;
+}
+
+static void on_curl_socket(void *ctx, unsigned events)
+{
+    curl_watch_t *cw = ctx;
+    int bits = 0;
+
+    if (events & (EPOLLIN | EPOLLHUP)) bits |= CURL_CSELECT_IN;
+    if (events & EPOLLOUT) bits |= CURL_CSELECT_OUT;
+    if (events & EPOLLERR) bits |= CURL_CSELECT_ERR;
+    curl_action(cw->reactor, cw->watch.fd, bits);
+}
+
+static int curl_socket_cb(CURL *easy, curl_socket_t fd, int what, void *ctx,
+                          void *socketp)
+{
+    bl_reactor_t *r = ctx;
+    curl_watch_t *cw = socketp;
+    unsigned events = 0;
+
+    (void)easy;
+    if (what == CURL_POLL_REMOVE) {
+        if (cw) {
+            bl_watch_rt_clear(&cw->watch);
+            free(cw);
+        }
+        curl_multi_assign(r->multi, fd, NULL);
+        return 0;
+    }
+    if (!cw) {
+        cw = calloc(1, sizeof(*cw));
+        if (!cw) return -1;
+        cw->watch.fd = -1;
+        cw->watch.fn = on_curl_socket;
+        cw->watch.ctx = cw;
+        cw->reactor = r;
+        curl_multi_assign(r->multi, fd, cw);
+    }
+    if (what & CURL_POLL_IN) events |= EPOLLIN;
+    if (what & CURL_POLL_OUT) events |= EPOLLOUT;
+    return bl_watch_rt_set(r, &cw->watch, fd, events) == APR_SUCCESS ? 0 : -1;
+}
+
+static void on_curl_timer(void *ctx)
+{
+    curl_action(ctx, CURL_SOCKET_TIMEOUT, 0);
+}
+
+static int curl_timer_cb(CURLM *multi, long timeout_ms, void *ctx)
+{
+    bl_reactor_t *r = ctx;
+
+    (void)multi;
+    if (timeout_ms < 0) {
+        bl_timers_disarm(&r->timers, &r->curl_timer);
+        return 0;
+    }
+    return bl_timers_arm(&r->timers, &r->curl_timer,
+                         bl_clock_ms() + timeout_ms) == APR_SUCCESS
+               ? 0
+               : -1;
+}
+
+static void read_messages(bl_reactor_t *r)
+{
+    CURLMsg *msg;
+    int left;
+
+    while (r->must_read_messages) {
+        r->must_read_messages = 0;
+        while ((msg = curl_multi_info_read(r->multi, &left))) {
+            bl_exchange_t *x = NULL;
+            CURLcode result = msg->data.result;
+
+            if (msg->msg != CURLMSG_DONE) continue;
+            curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, (char **)&x);
+            if (x) x->done(x->ctx, result); /* removes the easy handle */
+        }
+    }
+}
+
+apr_status_t bl_reactor_rt_add_easy(bl_reactor_t *r, CURL *easy)
+{
+    r->must_read_messages = 1;
+    return curl_multi_add_handle(r->multi, easy) == CURLM_OK ? APR_SUCCESS
+                                                             : APR_ENOMEM;
+}
+
+void bl_reactor_rt_remove_easy(bl_reactor_t *r, CURL *easy)
+{
+    curl_multi_remove_handle(r->multi, easy);
+}
+
+void bl_reactor_rt_resume_easy(bl_reactor_t *r, CURL *easy)
+{
+    curl_easy_pause(easy, CURLPAUSE_CONT);
+    curl_action(r, CURL_SOCKET_TIMEOUT, 0);
+}
+
+/* --- deferred work ------------------------------------------------------ */
+
+void bl_reactor_rt_defer(bl_reactor_t *r, bl_deferred_t *d)
+{
+    if (d->pprev) return;
+    d->next = r->deferred;
+    if (d->next) d->next->pprev = &d->next;
+    d->pprev = &r->deferred;
+    r->deferred = d;
+}
+
+void bl_reactor_rt_undefer(bl_deferred_t *d)
+{
+    if (!d->pprev) return;
+    *d->pprev = d->next;
+    if (d->next) d->next->pprev = d->pprev;
+    d->pprev = NULL;
+    d->next = NULL;
+}
+
+/* What is deferred by what runs here waits for the next round. */
+static void run_deferred(bl_reactor_t *r)
+{
+    bl_deferred_t *list = r->deferred, *d;
+
+    r->deferred = NULL;
+    if (list) list->pprev = &list;
+    while ((d = list)) {
+        bl_reactor_rt_undefer(d);
+        d->fn(d->ctx);
+    }
+}
+
+static int is_unfinished(const bl_reactor_t *r)
+{
+    return r->must_read_messages || r->deferred;
+}
+
+/* --- the thread --------------------------------------------------------- */
+
+bl_ms_t bl_reactor_rt_now(const bl_reactor_t *r)
+{
+    return r->now;
+}
+
+apr_status_t bl_reactor_rt_arm(bl_reactor_t *r, bl_timer_t *t, bl_ms_t due)
+{
+    /* Never in this turn again: who arms for a time that is past would keep
+     * the turn going for ever. */
+    return bl_timers_arm(&r->timers, t, due > r->now ? due : r->now + 1);
+}
+
+void bl_reactor_rt_disarm(bl_reactor_t *r, bl_timer_t *t)
+{
+    bl_timers_disarm(&r->timers, t);
+}
+
+static void on_mail(void *ctx, unsigned events)
+{
+    bl_reactor_t *r = ctx;
+    int ran;
+
+    (void)events;
+    bl_mailbox_run(r->mailbox, &ran);
+}
+
+static void work(bl_reactor_t *r)
+{
+    int i;
+
+    for (i = 0; i < r->event_count; i++) {
+        bl_watch_t *w = r->events[i].data.ptr;
+
+        if (w) w->fn(w->ctx, r->events[i].events);
+    }
+    r->event_count = 0;
+    read_messages(r);
+    bl_timers_run(&r->timers, r->now);
+    read_messages(r);
+    run_deferred(r);
+    /* What was deferred may have resumed a transfer, and that ended it, or
+     * brought more: some rounds, so that a fast upstream and a fast reader do
+     * not keep one turn going; the rest is for the next one. */
+    for (i = 0; i < ROUNDS && is_unfinished(r); i++) {
+        read_messages(r);
+        run_deferred(r);
+    }
+}
+
+static void turn(bl_reactor_t *r)
+{
+    bl_ms_t wait = bl_timers_wait(&r->timers, bl_clock_ms());
+    bl_ms_t took;
+    int n;
+
+    if (wait < 0 || wait > BL_REACTOR_LEAVE_MS) wait = BL_REACTOR_LEAVE_MS;
+    if (is_unfinished(r)) wait = 0;
+    n = epoll_wait(r->epoll_fd, r->events, EVENTS_AT_ONCE, (int)wait);
+    r->event_count = n > 0 ? n : 0;
+    r->now = bl_clock_ms();
+    __atomic_store_n(&r->turn_began, r->now, __ATOMIC_RELAXED);
+    if (!n) on_mail(r, 0); /* what was left without a wake-up */
+    work(r);
+    took = bl_clock_ms() - r->now;
+    __atomic_store_n(&r->turn_began, 0, __ATOMIC_RELAXED);
+    if (took > r->longest)
+        __atomic_store_n(&r->longest, took, __ATOMIC_RELAXED);
+    if (took > LATE_MS) {
+        static bl_log_gate_t gate;
+        unsigned times = bl_log_gate(&gate);
+
+        if (times) {
+            bl_log(BL_LOG_WARNING, 0,
+                   BL_LOGNO(1501) "reactor: a turn took %d ms (%u such turns)",
+                   (int)took, times);
+        }
+    }
+}
+
+static void *run(void *ctx)
+{
+    bl_reactor_t *r = ctx;
+
+    while (!r->must_stop)
+        turn(r);
+    return NULL;
+}
+
+static void on_stop(bl_letter_t *letter)
+{
+    bl_reactor_t *r =
+        (bl_reactor_t *)((char *)letter - offsetof(bl_reactor_t, stop_letter));
+
+    r->must_stop = 1;
+}
+
+apr_status_t bl_reactor_create(bl_reactor_t **pr)
+{
+    bl_reactor_t *r = calloc(1, sizeof(*r));
+    apr_status_t rv;
+
+    *pr = NULL;
+    if (!r) return APR_ENOMEM;
+    curl_global_init(CURL_GLOBAL_ALL); /* counted, undone by destroy */
+    r->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    r->multi = curl_multi_init();
+    bl_timers_init(&r->timers);
+    r->curl_timer.fn = on_curl_timer;
+    r->curl_timer.ctx = r;
+    r->now = bl_clock_ms();
+    rv = bl_mailbox_create(&r->mailbox, MAILBOX_MOST);
+    if (rv == APR_SUCCESS && (r->epoll_fd < 0 || !r->multi)) rv = APR_EMFILE;
+    if (rv == APR_SUCCESS) {
+        r->mailbox_watch.fd = -1;
+        r->mailbox_watch.fn = on_mail;
+        r->mailbox_watch.ctx = r;
+        rv = bl_watch_rt_set(r, &r->mailbox_watch, bl_mailbox_fd(r->mailbox),
+                             EPOLLIN);
+    }
+    if (rv != APR_SUCCESS) {
+        bl_reactor_destroy(r);
+        return rv;
+    }
+    curl_multi_setopt(r->multi, CURLMOPT_SOCKETFUNCTION, curl_socket_cb);
+    curl_multi_setopt(r->multi, CURLMOPT_SOCKETDATA, r);
+    curl_multi_setopt(r->multi, CURLMOPT_TIMERFUNCTION, curl_timer_cb);
+    curl_multi_setopt(r->multi, CURLMOPT_TIMERDATA, r);
+    curl_multi_setopt(r->multi, CURLMOPT_MAXCONNECTS, (long)IDLE_CONNECTIONS);
+    curl_multi_setopt(r->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_MULTIPLEX);
+    *pr = r;
+    return APR_SUCCESS;
+}
+
+apr_status_t bl_reactor_start(bl_reactor_t *r)
+{
+    sigset_t all, before;
+    int rc;
+
+    /* Signals are the MPM's business (httpd-async.md 7.15). */
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    rc = pthread_create(&r->thread, NULL, run, r);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    r->is_running = !rc;
+    return rc;
+}
+
+void bl_reactor_stop(bl_reactor_t *r)
+{
+    if (!r->is_running) return;
+    r->stop_letter.fn = on_stop;
+    bl_mailbox_post(r->mailbox, &r->stop_letter);
+    pthread_join(r->thread, NULL);
+    r->is_running = 0;
+}
+
+void bl_reactor_destroy(bl_reactor_t *r)
+{
+    if (!r) return;
+    if (r->multi) curl_multi_cleanup(r->multi);
+    bl_mailbox_destroy(r->mailbox);
+    bl_timers_release(&r->timers);
+    if (r->epoll_fd >= 0) close(r->epoll_fd);
+    curl_global_cleanup();
+    free(r);
+}
+
+void bl_reactor_post(bl_reactor_t *r, bl_letter_t *letter)
+{
+    bl_mailbox_post(r->mailbox, letter);
+}
+
+void bl_reactor_leave(bl_reactor_t *r, bl_letter_t *letter)
+{
+    bl_mailbox_leave(r->mailbox, letter);
+}
+
+apr_status_t bl_reactor_offer(bl_reactor_t *r, bl_letter_t *letter)
+{
+    return bl_mailbox_offer(r->mailbox, letter);
+}
+
+bl_ms_t bl_reactor_lateness(const bl_reactor_t *r)
+{
+    bl_ms_t began = __atomic_load_n(&r->turn_began, __ATOMIC_RELAXED);
+
+    return began ? bl_clock_ms() - began : 0;
+}
+
+bl_ms_t bl_reactor_longest(const bl_reactor_t *r)
+{
+    return __atomic_load_n(&r->longest, __ATOMIC_RELAXED);
+}
+
+int bl_reactor_is_here(const bl_reactor_t *r)
+{
+    return r->is_running && pthread_equal(r->thread, pthread_self());
+}
