@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * engine - everything one child needs to run streams: reactor, registry,
+ * store, its place in shared memory. Knows no httpd, so that it is tested
+ * without it.
+ *
+ * OWNERSHIP  opened in child_init, closed in the reverse order.
+ * THREADS    open, close: the child's main thread. ask, find, stop: any
+ *            thread but the reactor.
+ * ERRORS     classes of errors.h.
+ */
+#ifndef BL_ENGINE_H
+#define BL_ENGINE_H
+
+#include "base/bl.h"
+#include "reactor/reactor.h"
+#include "shm/directory.h"
+#include "store/store.h"
+#include "stream/registry.h"
+#include "upstream/address.h"
+
+typedef struct bl_engine_t bl_engine_t;
+
+typedef struct bl_engine_conf_t {
+    const char *database;
+    bl_keyring_t *keyring; /* NULL: no key can be opened */
+    bl_shm_t *shm;
+    const bl_allowed_t *allowed;
+    int streams_per_child;
+    int streams_all;
+    bl_ms_t drain_ms;
+} bl_engine_conf_t;
+
+typedef enum { BL_RETRY_OFF, BL_RETRY_FIXED, BL_RETRY_EXPONENTIAL } bl_pace_t;
+
+/* How an answer is asked for: directives, then the app's own settings. */
+typedef struct bl_limits_t {
+    bl_ms_t connect_ms, first_content_ms, gap_ms, total_ms;
+    bl_pace_t pace;
+    int retries;
+    bl_ms_t retry_ms;
+    bl_policy_t policy;
+    bl_ms_t detach_ms;
+    size_t queue_bytes;
+    int streams_per_principal;
+} bl_limits_t;
+
+/* One question. Strings borrowed for the call. */
+typedef struct bl_question_t {
+    const char *owner; /* principal text */
+    const char *conversation_id;
+    int is_new_conversation; /* its id was just made: nothing is stored */
+    const char *item_id;     /* or NULL */
+    const char *app;         /* name, or NULL for the default */
+    const char *transport;
+    const char *idempotency_key; /* or NULL */
+    const char *text;            /* the user's words: what is stored */
+    bl_ask_t ask;                /* session_id is filled in by the engine */
+    const bl_limits_t *limits;
+} bl_question_t;
+
+apr_status_t bl_engine_open(bl_engine_t **pe, const bl_engine_conf_t *conf,
+                            char *err, size_t err_size);
+void bl_engine_close(bl_engine_t *e);
+
+/* Starts a stream; *ps is a reference for the caller, who opens a cursor or
+ * unrefs. With an idempotency key that is known already: APR_EEXIST, no run is
+ * made, and id (BL_ID_TEXT + 1 bytes) names the stream that has it. */
+apr_status_t bl_engine_ask(bl_engine_t *e, const bl_question_t *q,
+                           bl_stream_t **ps, char *id);
+
+/* A reference to a stream that lives in this child, or NULL. */
+bl_stream_t *bl_engine_find(bl_engine_t *e, const char *id);
+
+/* Asks for the end of a stream: cancelled, if it has not ended yet. */
+void bl_engine_stop(bl_engine_t *e, bl_stream_t *s);
+
+/* From now on new questions are refused; what runs has until drain_ms. */
+void bl_engine_drain(bl_engine_t *e, int is_graceful);
+int bl_engine_is_draining(const bl_engine_t *e);
+
+bl_reactor_t *bl_engine_reactor(bl_engine_t *e);
+bl_store_t *bl_engine_store(bl_engine_t *e);
+bl_shm_t *bl_engine_shm(bl_engine_t *e);
+int bl_engine_child(const bl_engine_t *e); /* index in shm */
+
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * engine_private - what the files of engine/ know of one another.
+ */
+#ifndef BL_ENGINE_PRIVATE_H
+#define BL_ENGINE_PRIVATE_H
+
+#include "engine.h"
+#include "targets.h"
+#include "watchdog.h"
+
+typedef struct bl_live_t bl_live_t;
+typedef struct bl_mirror_t bl_mirror_t;
+
+struct bl_engine_t {
+    bl_engine_conf_t conf;
+    bl_reactor_t *reactor;
+    bl_watchdog_t *watchdog;
+    bl_registry_t *registry;
+    bl_store_t *store;
+    int child;
+    int is_draining;      /* atomic */
+    bl_targets_t targets; /* reactor */
+    bl_live_t *lives;     /* reactor: all, also those that end */
+    bl_mirror_t *mirrors; /* reactor: streams of other children */
+    int remote_fd;
+    bl_watch_t remote_watch; /* reactor */
+    bl_letter_t remote_letter;
+    int idle_ticks;   /* reactor: since the last stream went */
+    bl_timer_t tick;  /* reactor: housekeeping */
+    bl_timer_t drain; /* reactor */
+    bl_letter_t open_letter;
+    bl_letter_t drain_letter;
+};
+
+/* live.c */
+void bl_live_rt_end_all(bl_engine_t *e, apr_status_t why);
+void bl_live_rt_free_all(bl_engine_t *e); /* the reactor has stopped */
+
+/* remote.c */
+void bl_remote_rt_end_all(bl_engine_t *e);
+void bl_remote_rt_free_all(bl_engine_t *e); /* the reactor has stopped */
+
+#endif

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "watchdog.h"
+#include "base/errors.h"
+#include "base/log.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LOOK_S 1
+
+struct bl_watchdog_t {
+    pthread_t thread;
+    pthread_mutex_t lock; /* guards must_stop */
+    pthread_cond_t wake;
+    int must_stop;
+    bl_reactor_t *reactor;
+    bl_ms_t stuck_ms;
+    void (*stuck)(void *ctx);
+    void *ctx;
+};
+
+static void kill_child(void *ctx)
+{
+    (void)ctx;
+    kill(getpid(), SIGKILL);
+}
+
+/* 1 = go on. */
+static int wait_a_second(bl_watchdog_t *w)
+{
+    struct timespec until;
+    int goes_on;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += LOOK_S;
+    pthread_mutex_lock(&w->lock);
+    while (!w->must_stop) {
+        if (pthread_cond_timedwait(&w->wake, &w->lock, &until)) break;
+    }
+    goes_on = !w->must_stop;
+    pthread_mutex_unlock(&w->lock);
+    return goes_on;
+}
+
+static void *run(void *ctx)
+{
+    bl_watchdog_t *w = ctx;
+    bl_ms_t late;
+
+    while (wait_a_second(w)) {
+        late = bl_reactor_lateness(w->reactor);
+        if (late < w->stuck_ms) continue;
+        bl_log(BL_LOG_ERR, 0,
+               BL_LOGNO(1308) "the reactor has been stuck for %d ms: this "
+                              "child is ended and replaced",
+               (int)late);
+        w->stuck(w->ctx);
+        break;
+    }
+    return NULL;
+}
+
+apr_status_t bl_watchdog_start(bl_watchdog_t **pw, bl_reactor_t *r,
+                               bl_ms_t stuck_ms, void (*stuck)(void *ctx),
+                               void *ctx)
+{
+    bl_watchdog_t *w = calloc(1, sizeof(*w));
+    pthread_condattr_t attr;
+    sigset_t all, before;
+    int rc;
+
+    *pw = NULL;
+    if (!w) return APR_ENOMEM;
+    w->reactor = r;
+    w->stuck_ms = stuck_ms;
+    w->stuck = stuck ? stuck : kill_child;
+    w->ctx = ctx;
+    pthread_mutex_init(&w->lock, NULL);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&w->wake, &attr);
+    pthread_condattr_destroy(&attr);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    rc = pthread_create(&w->thread, NULL, run, w);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (rc) {
+        pthread_cond_destroy(&w->wake);
+        pthread_mutex_destroy(&w->lock);
+        free(w);
+        return rc;
+    }
+    *pw = w;
+    return APR_SUCCESS;
+}
+
+void bl_watchdog_stop(bl_watchdog_t *w)
+{
+    if (!w) return;
+    pthread_mutex_lock(&w->lock);
+    w->must_stop = 1;
+    pthread_cond_signal(&w->wake);
+    pthread_mutex_unlock(&w->lock);
+    pthread_join(w->thread, NULL);
+    pthread_cond_destroy(&w->wake);
+    pthread_mutex_destroy(&w->lock);
+    free(w);
+}
