@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "encoder.h"
+#include "base/errors.h"
+#include "crypto/token.h"
+#include "wire/sse_writer.h"
+
+#include <string.h>
+
+/* C15: readers that were cut off together come back over this time. */
+#define RETRY_LEAST_MS 1000
+#define RETRY_SPREAD_MS 6000
+#define PIECE_BYTES (16 * 1024) /* of the whole text at once */
+
+static unsigned retry_ms(void)
+{
+    unsigned short dice = 0;
+
+    if (bl_random_bytes(&dice, sizeof(dice)) != APR_SUCCESS) dice = 30000;
+    return RETRY_LEAST_MS + dice % RETRY_SPREAD_MS;
+}
+
+/* --- SSE, chat dialect -------------------------------------------------- */
+
+static apr_status_t sse_begin(bl_encoder_t *e, bl_buf_t *out)
+{
+    (void)e;
+    return bl_sse_put_retry(out, retry_ms());
+}
+
+/* Rare: the whole answer is put together for it. */
+static apr_status_t sse_replace(bl_encoder_t *e, bl_buf_t *out,
+                                const bl_event_t *ev)
+{
+    bl_buf_t text;
+    bl_span_t span;
+    apr_status_t rv;
+
+    bl_buf_init(&text, 2 * BL_MAX_ANSWER_BYTES);
+    rv = bl_stream_text_at(e->stream, ev->seq, &text);
+    span.at = text.data ? text.data : "";
+    span.len = text.len;
+    if (rv == APR_SUCCESS) {
+        rv = bl_chat_write_replace(&e->chat, out, ev, &span, 1);
+    }
+    bl_buf_release(&text);
+    return rv;
+}
+
+static int is_good_end(const bl_event_t *ev)
+{
+    static const char completed[] = "{\"outcome\":\"completed\"";
+    static const char length[] = "{\"outcome\":\"length\"";
+
+    return (ev->fields_len > sizeof(completed) &&
+            !memcmp(ev->fields, completed, sizeof(completed) - 1)) ||
+           (ev->fields_len > sizeof(length) &&
+            !memcmp(ev->fields, length, sizeof(length) - 1));
+}
+
+/* The end event repeats the whole answer: in pieces, so that a thousand slow
+ * readers of long answers do not hold it a thousand times (C06). */
+static apr_status_t sse_more(bl_encoder_t *e, bl_buf_t *out)
+{
+    const bl_buf_t *whole = &e->stream->whole;
+    size_t n = whole->len - e->end_at;
+
+    if (n > PIECE_BYTES) n = PIECE_BYTES;
+    if (n) bl_json_escape(out, whole->data + e->end_at, n, 0);
+    e->end_at += n;
+    if (bl_buf_status(out) != APR_SUCCESS) return bl_buf_status(out);
+    if (e->end_at < whole->len) return APR_INCOMPLETE;
+    return bl_chat_finish_end(&e->chat, out, &e->end);
+}
+
+static apr_status_t sse_event(bl_encoder_t *e, bl_buf_t *out,
+                              const bl_event_t *ev)
+{
+    if (ev->kind == BL_EV_REPLACE) return sse_replace(e, out, ev);
+    if (ev->kind != BL_EV_END) return bl_chat_write_event(&e->chat, out, ev);
+    /* The event itself says how it ended: the body ends properly. */
+    e->is_clean = 1;
+    e->end = *ev;
+    e->end_at = 0;
+    bl_chat_begin_end(&e->chat, out, ev);
+    return sse_more(e, out);
+}
+
+static apr_status_t sse_heartbeat(bl_encoder_t *e, bl_buf_t *out, int is_early,
+                                  apr_uint64_t last_seq)
+{
+    return is_early ? bl_chat_write_heartbeat(&e->chat, out, last_seq)
+                    : bl_sse_put_comment(out, "hb");
+}
+
+static apr_status_t sse_reconnect(bl_encoder_t *e, bl_buf_t *out,
+                                  apr_uint64_t last_seq)
+{
+    e->is_clean = 1;
+    return bl_chat_write_reconnect(&e->chat, out, last_seq,
+                                   bl_error(BL_E_DRAINING)->code, retry_ms());
+}
+
+/* --- plain text --------------------------------------------------------- */
+
+static apr_status_t text_nothing(bl_encoder_t *e, bl_buf_t *out)
+{
+    (void)e;
+    return bl_buf_status(out);
+}
+
+static apr_status_t text_event(bl_encoder_t *e, bl_buf_t *out,
+                               const bl_event_t *ev)
+{
+    if (ev->kind == BL_EV_DELTA || ev->kind == BL_EV_REPLACE) {
+        return bl_buf_append(out, ev->text, ev->text_len);
+    }
+    /* A cut answer must not look whole: only a good end ends the body (I4). */
+    if (ev->kind == BL_EV_END) e->is_clean = is_good_end(ev);
+    return APR_SUCCESS;
+}
+
+static apr_status_t text_silence(bl_encoder_t *e, bl_buf_t *out, int is_early,
+                                 apr_uint64_t last_seq)
+{
+    (void)is_early;
+    (void)last_seq;
+    return text_nothing(e, out);
+}
+
+static apr_status_t text_reconnect(bl_encoder_t *e, bl_buf_t *out,
+                                   apr_uint64_t last_seq)
+{
+    (void)last_seq;
+    e->is_clean = 0;
+    return text_nothing(e, out);
+}
+
+/* --- the list ----------------------------------------------------------- */
+
+static const bl_encoder_kind_t kinds[] = {
+    {"sse", "text/event-stream; charset=utf-8", 1, sse_begin, sse_event,
+     sse_more, sse_heartbeat, sse_reconnect},
+    {"text", "text/plain; charset=utf-8", 0, text_nothing, text_event,
+     text_nothing, text_silence, text_reconnect}};
+
+const bl_encoder_kind_t *bl_encoder_find(const char *name)
+{
+    size_t i;
+
+    for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        if (!strcmp(kinds[i].name, name)) return &kinds[i];
+    }
+    return NULL;
+}
+
+apr_status_t bl_encoder_init(bl_encoder_t *e, const bl_encoder_kind_t *kind,
+                             bl_stream_t *s, bl_lang_t lang)
+{
+    memset(e, 0, sizeof(*e));
+    e->kind = kind;
+    e->stream = s;
+    return bl_chat_writer_init(&e->chat, s->id, s->conversation_id, s->item_id,
+                               lang);
+}
+
+void bl_encoder_release(bl_encoder_t *e)
+{
+    bl_chat_writer_release(&e->chat);
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * encoder - how the events of a stream look to one client: SSE in the chat
+ * dialect, or plain text. One table of functions each; a sink calls them and
+ * knows no wire form.
+ *
+ * OWNERSHIP  part of its sink.
+ * THREADS    one owner at a time, the sink's.
+ * ERRORS     those of the buffer.
+ */
+#ifndef BL_ENCODER_H
+#define BL_ENCODER_H
+
+#include "stream/stream.h"
+#include "wire/chat_writer.h"
+
+typedef struct bl_encoder_t bl_encoder_t;
+
+typedef struct bl_encoder_kind_t {
+    const char *name; /* "sse" */
+    const char *content_type;
+    int has_heartbeat;
+    /* The first bytes of the response, before any event. */
+    apr_status_t (*begin)(bl_encoder_t *e, bl_buf_t *out);
+    /* APR_INCOMPLETE: the event has more than was written; more() goes on. */
+    apr_status_t (*event)(bl_encoder_t *e, bl_buf_t *out, const bl_event_t *ev);
+    apr_status_t (*more)(bl_encoder_t *e, bl_buf_t *out);
+    /* is_early: before the first content */
+    apr_status_t (*heartbeat)(bl_encoder_t *e, bl_buf_t *out, int is_early,
+                              apr_uint64_t last_seq);
+    /* The reader has to come back elsewhere; the stream goes on. */
+    apr_status_t (*reconnect)(bl_encoder_t *e, bl_buf_t *out,
+                              apr_uint64_t last_seq);
+} bl_encoder_kind_t;
+
+struct bl_encoder_t {
+    const bl_encoder_kind_t *kind;
+    bl_stream_t *stream; /* borrowed: the sink holds it */
+    bl_chat_writer_t chat;
+    bl_event_t end; /* the END event that is being written in pieces */
+    size_t end_at;  /* of the whole text */
+    int is_clean;   /* the end was a good one: the body may end properly */
+};
+
+/* NULL when there is none of that name. */
+const bl_encoder_kind_t *bl_encoder_find(const char *name);
+
+apr_status_t bl_encoder_init(bl_encoder_t *e, const bl_encoder_kind_t *kind,
+                             bl_stream_t *s, bl_lang_t lang);
+void bl_encoder_release(bl_encoder_t *e);
+
+#endif

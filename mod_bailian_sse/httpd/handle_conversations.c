@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * handle_conversations - {base}/conversations: the caller's own history.
+ */
+#include "handlers.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define LIST_DEFAULT 20
+#define LIST_MOST 100
+#define TITLE_BYTES 512
+#define OUT_BYTES (64 * 1024 * 1024)
+
+static int answer(request_rec *r, bl_call_t *call, apr_status_t rv,
+                  const char *type, bl_buf_t *out)
+{
+    int rc = rv == APR_SUCCESS
+                 ? bl_call_answer(r, HTTP_OK, type, out->data, out->len)
+                 : bl_call_problem(r, call, rv, NULL);
+
+    bl_buf_release(out);
+    return rc;
+}
+
+static int list(request_rec *r, bl_call_t *call)
+{
+    const char *limit_text = apr_table_get(call->query, "limit");
+    long limit = LIST_DEFAULT;
+    bl_buf_t out;
+    char *end;
+    int rc;
+
+    if (!bl_call_method_is(r, call, "GET", &rc)) return rc;
+    if (limit_text) {
+        limit = strtol(limit_text, &end, 10);
+        if (end == limit_text || *end || limit < 1 || limit > LIST_MOST) {
+            return bl_call_problem(r, call, BL_E_BAD_VALUE,
+                                   "limit must be 1 to 100");
+        }
+    }
+    bl_buf_init(&out, OUT_BYTES);
+    return answer(r, call,
+                  bl_store_conversations(
+                      bl_engine_store(call->engine), call->principal.text,
+                      apr_table_get(call->query, "q"), (int)limit,
+                      apr_table_get(call->query, "cursor"), &out),
+                  "application/json; charset=utf-8", &out);
+}
+
+static int export_it(request_rec *r, bl_call_t *call, const char *id)
+{
+    const char *format = apr_table_get(call->query, "format");
+    int is_markdown = format && !strcmp(format, "markdown");
+    bl_store_t *store = bl_engine_store(call->engine);
+    const char *owner = call->principal.text;
+    bl_buf_t out;
+    int rc;
+
+    if (!bl_call_method_is(r, call, "GET", &rc)) return rc;
+    if (format && !is_markdown && strcmp(format, "json")) {
+        return bl_call_problem(r, call, BL_E_BAD_VALUE,
+                               "format must be json or markdown");
+    }
+    /* A fixed name: nothing of a title reaches a header (S-27). */
+    apr_table_setn(r->headers_out, "Content-Disposition",
+                   is_markdown ? "attachment; filename=\"conversation.md\""
+                               : "attachment; filename=\"conversation.json\"");
+    bl_buf_init(&out, OUT_BYTES);
+    if (is_markdown) {
+        return answer(r, call,
+                      bl_store_conversation_markdown(store, owner, id, &out),
+                      "text/markdown; charset=utf-8", &out);
+    }
+    return answer(r, call, bl_store_conversation(store, owner, id, &out),
+                  "application/json; charset=utf-8", &out);
+}
+
+static apr_status_t rename_it(request_rec *r, bl_call_t *call, const char *id,
+                              const char **pdetail)
+{
+    const char *title;
+    json_t *body;
+    apr_status_t rv = bl_call_json(r, call, &body, pdetail);
+
+    if (rv != APR_SUCCESS) return rv;
+    *pdetail = "title";
+    if (bl_json_get_string(body, "title", TITLE_BYTES, &title) != APR_SUCCESS ||
+        !title || !*title)
+    {
+        return BL_E_BAD_VALUE;
+    }
+    *pdetail = NULL;
+    return bl_store_do_rename(bl_engine_store(call->engine),
+                              call->principal.text, id, title);
+}
+
+static int one(request_rec *r, bl_call_t *call, const char *id)
+{
+    bl_store_t *store = bl_engine_store(call->engine);
+    const char *detail = NULL;
+    apr_status_t rv = APR_SUCCESS;
+    bl_buf_t out;
+    int rc;
+
+    if (!bl_call_method_is(r, call, "GET PATCH DELETE", &rc)) return rc;
+    if (r->method_number == M_DELETE) {
+        rv = bl_store_do_delete(store, call->principal.text, id);
+        if (rv == APR_SUCCESS) {
+            return bl_call_answer(r, HTTP_NO_CONTENT, "text/plain", "", 0);
+        }
+    }
+    else if (r->method_number == M_PATCH) {
+        rv = rename_it(r, call, id, &detail);
+    }
+    if (rv != APR_SUCCESS) return bl_call_problem(r, call, rv, detail);
+    bl_buf_init(&out, OUT_BYTES);
+    return answer(r, call,
+                  bl_store_conversation(store, call->principal.text, id, &out),
+                  "application/json; charset=utf-8", &out);
+}
+
+int bl_handle_conversations(request_rec *r, bl_call_t *call)
+{
+    const char *rest = call->route + strlen("conversations");
+    const char *slash;
+    char *id;
+    apr_status_t rv = bl_call_who(r, call, NULL);
+
+    if (rv == APR_SUCCESS && bl_principal_is_nameless(&call->principal)) {
+        return bl_call_problem(r, call, BL_E_BAD_VALUE,
+                               "userId is needed: callers without a name "
+                               "have no history of their own");
+    }
+    if (rv != APR_SUCCESS) return bl_call_problem(r, call, rv, NULL);
+    if (*rest == '/') rest++;
+    if (!*rest) return list(r, call);
+    slash = strchr(rest, '/');
+    id = slash ? apr_pstrmemdup(r->pool, rest, (apr_size_t)(slash - rest))
+               : apr_pstrdup(r->pool, rest);
+    if (!bl_client_id_is_valid(id)) {
+        return bl_call_problem(r, call, BL_E_NOT_FOUND, NULL);
+    }
+    if (!slash || !slash[1]) return one(r, call, id);
+    if (!strcmp(slash, "/export")) return export_it(r, call, id);
+    return bl_call_problem(r, call, BL_E_NOT_FOUND, NULL);
+}

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * handle_streams - {base}/streams/{id}: what became of a stream, its events
+ * from any place on, its stop.
+ */
+#include "handlers.h"
+#include "sink.h"
+#include "engine/remote.h"
+#include "engine/replay.h"
+#include "shm/directory.h"
+#include "wire/json_write.h"
+
+#include <string.h>
+
+#define FIND_TRIES 200 /* x 5 ms */
+#define FIND_USEC 5000
+#define STOP_TRIES 200 /* x 5 ms */
+#define STOP_USEC 5000
+
+int bl_serve_stream(request_rec *r, bl_call_t *call, bl_stream_t *s,
+                    apr_uint64_t after, const char *as)
+{
+    bl_sink_plan_t plan;
+
+    memset(&plan, 0, sizeof(plan));
+    plan.engine = call->engine;
+    plan.stream = s;
+    plan.after = after;
+    plan.kind = bl_encoder_find(as);
+    plan.lang = call->lang;
+    plan.is_sync_wanted = call->conf.async == BL_ASYNC_SYNC;
+    plan.heartbeat_first_ms = call->conf.heartbeat_first_ms;
+    plan.heartbeat_ms = call->conf.heartbeat_ms;
+    plan.slow_ms = call->conf.slow_ms;
+    return bl_sink_serve(r, &plan);
+}
+
+/* --- where a reader begins ---------------------------------------------- */
+
+static apr_status_t parse_seq(const char *text, apr_uint64_t *pseq)
+{
+    apr_uint64_t n = 0;
+
+    if (!*text || strlen(text) > 18) return BL_E_BAD_VALUE;
+    for (; *text; text++) {
+        if (*text < '0' || *text > '9') return BL_E_BAD_VALUE;
+        n = n * 10 + (apr_uint64_t)(*text - '0');
+    }
+    *pseq = n;
+    return APR_SUCCESS;
+}
+
+/* "<stream id>:<seq>"; the header wins over ?after= (C14). */
+static apr_status_t where_from(request_rec *r, bl_call_t *call, const char *id,
+                               apr_uint64_t *pafter)
+{
+    const char *last = apr_table_get(r->headers_in, "Last-Event-ID");
+    const char *after = apr_table_get(call->query, "after");
+    const char *colon;
+
+    *pafter = 0;
+    if (last && *last) {
+        if (strlen(last) > 64) return BL_E_BAD_HEADER;
+        colon = strchr(last, ':');
+        if (!colon) return BL_E_BAD_HEADER;
+        if (strncmp(last, id, strlen(id)) || colon - last != BL_ID_TEXT) {
+            return BL_E_NOT_FOUND; /* of another stream */
+        }
+        return parse_seq(colon + 1, pafter) == APR_SUCCESS ? APR_SUCCESS
+                                                           : BL_E_BAD_HEADER;
+    }
+    return after ? parse_seq(after, pafter) : APR_SUCCESS;
+}
+
+static int nothing_more(request_rec *r)
+{
+    r->status = HTTP_NO_CONTENT; /* an EventSource stops at it */
+    apr_table_setn(r->headers_out, "Cache-Control", "no-store");
+    return OK;
+}
+
+/* --- a batch: what is there now ----------------------------------------- */
+
+static void put_text(bl_buf_t *out, const char *name, const char *text,
+                     size_t len)
+{
+    bl_buf_printf(out, ",\"%s\":\"", name);
+    bl_json_escape(out, text, len, 0);
+    bl_buf_puts(out, "\"");
+}
+
+static void put_event(bl_buf_t *out, const bl_event_t *ev)
+{
+    bl_buf_printf(out, "{\"seq\":%" APR_UINT64_T_FMT ",\"kind\":\"%s\"",
+                  ev->seq, bl_event_kind_name(ev->kind));
+    bl_buf_printf(out, ",\"atMs\":%u", ev->at_ms);
+    if (ev->text_len) put_text(out, "text", ev->text, ev->text_len);
+    if (ev->fields_len) {
+        bl_buf_puts(out, ",\"fields\":");
+        bl_buf_append(out, ev->fields, ev->fields_len);
+    }
+    bl_buf_puts(out, "}");
+}
+
+static int serve_batch(request_rec *r, bl_stream_t *s, apr_uint64_t after)
+{
+    bl_event_t events[32];
+    apr_status_t rv;
+    bl_buf_t out;
+    int n, i, count = 0, rc;
+
+    bl_buf_init(&out, 8 * BL_MAX_ANSWER_BYTES);
+    bl_buf_printf(&out, "{\"streamId\":\"%s\",\"events\":[", s->id);
+    while ((rv = bl_journal_read(s->journal, after, events, 32, &n)) ==
+           APR_SUCCESS) {
+        for (i = 0; i < n; i++) {
+            if (count++) bl_buf_puts(&out, ",");
+            put_event(&out, &events[i]);
+        }
+        after = events[n - 1].seq;
+    }
+    bl_buf_printf(&out, "],\"next\":%" APR_UINT64_T_FMT ",\"complete\":%s}\n",
+                  after, rv == APR_EOF ? "true" : "false");
+    rc = bl_call_answer(r, HTTP_OK, "application/json; charset=utf-8", out.data,
+                        out.len);
+    bl_buf_release(&out);
+    return rc;
+}
+
+/* --- reading on --------------------------------------------------------- */
+
+static int serve(request_rec *r, bl_call_t *call, bl_stream_t *s,
+                 apr_uint64_t after, const char *as)
+{
+    apr_uint64_t tail = bl_journal_tail(s->journal);
+    bl_event_t ev;
+    int n, rc;
+
+    if (bl_journal_read(s->journal, after, &ev, 1, &n) == APR_EOF) {
+        rc = !strcmp(as, "json") ? serve_batch(r, s, tail) : nothing_more(r);
+        bl_stream_unref(s);
+        return rc;
+    }
+    if (strcmp(as, "json")) return bl_serve_stream(r, call, s, after, as);
+    rc = serve_batch(r, s, after);
+    bl_stream_unref(s);
+    return rc;
+}
+
+static int serve_stored(request_rec *r, bl_call_t *call,
+                        const bl_stored_stream_t *row, apr_uint64_t after,
+                        const char *as)
+{
+    apr_uint64_t last = 0;
+    bl_stream_t *s;
+    apr_status_t rv = bl_replay_load(call->engine, row, after, &s, &last);
+
+    if (rv == APR_EOF) return nothing_more(r);
+    if (rv != APR_SUCCESS) {
+        return bl_call_problem(
+            r, call, rv,
+            rv == BL_E_TRIMMED
+                ? apr_psprintf(r->pool,
+                               "the last stored event is %" APR_UINT64_T_FMT,
+                               last)
+                : NULL);
+    }
+    return serve(r, call, s, after, as);
+}
+
+/* In this child, in another one, or ended and in the store. A stream moves
+ * between these places (it begins, it ends, its child ends) while it is looked
+ * for: one that the directory knows is looked for again. */
+static apr_status_t find_stream(bl_call_t *call, const char *id,
+                                bl_stream_t **ps, bl_stored_stream_t *row)
+{
+    bl_engine_t *e = call->engine;
+    apr_status_t rv = BL_E_NOT_FOUND;
+    apr_int64_t child_id;
+    int i, child;
+
+    for (i = 0; i < FIND_TRIES; i++) {
+        *ps = bl_engine_find(e, id);
+        if (*ps ||
+            bl_remote_attach(e, id, call->principal.text, ps) == APR_SUCCESS) {
+            return APR_SUCCESS;
+        }
+        rv = bl_replay_find(e, id, row);
+        if (rv != APR_EBUSY &&
+            (rv != BL_E_NOT_FOUND ||
+             !bl_slot_find(bl_engine_shm(e), id, &child, &child_id)))
+        {
+            return rv;
+        }
+        apr_sleep(FIND_USEC);
+    }
+    return rv == APR_EBUSY ? BL_E_OVERLOADED : rv;
+}
+
+int bl_resume_stream(request_rec *r, bl_call_t *call, const char *id,
+                     apr_uint64_t after, const char *as)
+{
+    bl_stream_t *s;
+    bl_stored_stream_t row;
+    apr_status_t rv = find_stream(call, id, &s, &row);
+
+    if (rv != APR_SUCCESS) return bl_call_problem(r, call, rv, NULL);
+    if (!bl_principal_owns(&call->principal, s ? s->owner : row.owner)) {
+        if (s) bl_stream_unref(s);
+        return bl_call_problem(r, call, BL_E_NOT_FOUND, NULL);
+    }
+    return s ? serve(r, call, s, after, as)
+             : serve_stored(r, call, &row, after, as);
+}
+
+static int handle_events(request_rec *r, bl_call_t *call, const char *id)
+{
+    const char *as = apr_table_get(call->query, "as");
+    apr_uint64_t after;
+    apr_status_t rv;
+    int rc;
+
+    if (!bl_call_method_is(r, call, "GET", &rc)) return rc;
+    if (!as) as = "sse";
+    rv = where_from(r, call, id, &after);
+    if (rv == APR_SUCCESS && strcmp(as, "json") && !bl_encoder_find(as)) {
+        rv = BL_E_BAD_VALUE;
+    }
+    if (rv != APR_SUCCESS) return bl_call_problem(r, call, rv, NULL);
+    return bl_resume_stream(r, call, id, after, as);
+}
+
+/* --- state and stop ----------------------------------------------------- */
+
+static int answer_state(request_rec *r, bl_call_t *call, const char *id)
+{
+    bl_buf_t out;
+    apr_status_t rv;
+    int rc;
+
+    bl_buf_init(&out, 64 * 1024);
+    rv = bl_replay_state(call->engine, id, call->principal.text, &out);
+    rc = rv == APR_SUCCESS
+             ? bl_call_answer(r, HTTP_OK, "application/json; charset=utf-8",
+                              out.data, out.len)
+             : bl_call_problem(r, call, rv, NULL);
+    bl_buf_release(&out);
+    return rc;
+}
+
+/* So that the answer tells the outcome, not that it is about to come. */
+static void wait_for_end(bl_call_t *call, const char *id)
+{
+    bl_shm_t *shm = bl_engine_shm(call->engine);
+    apr_int64_t child_id;
+    int i, child;
+
+    for (i = 0; i < STOP_TRIES && bl_slot_find(shm, id, &child, &child_id); i++)
+        apr_sleep(STOP_USEC);
+}
+
+static int handle_stop(request_rec *r, bl_call_t *call, const char *id)
+{
+    bl_stream_t *s = bl_engine_find(call->engine, id);
+
+    if (s) {
+        int is_mine = bl_principal_owns(&call->principal, s->owner);
+
+        if (is_mine) bl_engine_stop(call->engine, s);
+        bl_stream_unref(s);
+        if (!is_mine) return bl_call_problem(r, call, BL_E_NOT_FOUND, NULL);
+    }
+    else {
+        bl_remote_stop(call->engine, id, call->principal.text);
+    }
+    wait_for_end(call, id);
+    return answer_state(r, call, id);
+}
+
+int bl_handle_streams(request_rec *r, bl_call_t *call)
+{
+    const char *rest = call->route + strlen("streams/");
+    size_t len = strcspn(rest, "/");
+    char id[BL_ID_TEXT + 1];
+    apr_status_t rv = bl_call_who(r, call, NULL);
+    int rc;
+
+    if (rv == APR_SUCCESS && len != BL_ID_TEXT) rv = BL_E_NOT_FOUND;
+    if (rv != APR_SUCCESS) return bl_call_problem(r, call, rv, NULL);
+    memcpy(id, rest, BL_ID_TEXT);
+    id[BL_ID_TEXT] = '\0';
+    if (!strcmp(rest + len, "/events")) return handle_events(r, call, id);
+    if (rest[len]) return bl_call_problem(r, call, BL_E_NOT_FOUND, NULL);
+    if (!bl_call_method_is(r, call, "GET DELETE", &rc)) return rc;
+    return r->method_number == M_DELETE ? handle_stop(r, call, id)
+                                        : answer_state(r, call, id);
+}

@@ -1,0 +1,622 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "park.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#define NB_FILTER "BAILIAN_NB"
+
+typedef enum { OWNER_WORKER, OWNER_REACTOR } owner_t;
+
+/* Of a connection, in its pool. */
+typedef struct conn_ctx_t {
+    bl_park_t *park;     /* the request that is parked, or NULL */
+    int is_nested;       /* inside our own call of the hook: step aside */
+    int is_nonblocking;  /* the NB filter works */
+    apr_socket_t *clone; /* holds the client's descriptor while parked */
+} conn_ctx_t;
+
+struct bl_park_t {
+    pthread_mutex_t lock; /* guards owner, and by it c and r */
+    owner_t owner;
+    conn_rec *c;
+    request_rec *r;
+    conn_ctx_t *ctx;
+    core_net_rec *net;
+    apr_socket_t *csd;      /* the MPM's: its descriptor is the eventfd */
+    apr_bucket_brigade *bb; /* in r->pool */
+    ap_filter_t *core;
+    int needs_flush; /* a filter above holds data back until a FLUSH */
+    int client_fd;
+    int event_fd;
+    int must_finish; /* under the lock */
+    int is_clean;
+    bl_ms_t rearm_ms;
+
+    /* reactor */
+    bl_reactor_t *reactor;
+    bl_park_calls_t calls;
+    bl_watch_t watch;
+    bl_timer_t rearm;
+    bl_letter_t own_letter;
+    bl_letter_t release_letter;
+    int is_ours; /* between the own letter and the kick */
+    int is_blocked;
+    int is_half_closed;
+    int is_gone;
+    int is_finishing;
+
+    /* a worker waits here until the reactor has let go */
+    bl_letter_t abandon_letter;
+    pthread_cond_t let_go;
+    int has_let_go;
+};
+
+static int is_closed; /* the reactor is gone: the child ends */
+
+void bl_park_close_all(void)
+{
+    __atomic_store_n(&is_closed, 1, __ATOMIC_SEQ_CST);
+}
+
+static conn_ctx_t *ctx_of(conn_rec *c)
+{
+    return ap_get_module_config(c->conn_config, &bailian_sse_module);
+}
+
+/* --- the NB filter (httpd-async.md 2.3) --------------------------------- */
+
+/* While the reactor owns the connection no FLUSH reaches core, which would
+ * wait for the client; core is called once more without a brigade, which
+ * writes what it can and never polls. */
+static apr_status_t nb_filter(ap_filter_t *f, apr_bucket_brigade *bb)
+{
+    conn_ctx_t *ctx = f->ctx;
+    apr_bucket *b, *next;
+    apr_status_t rv;
+
+    if (!ctx->is_nonblocking) return ap_pass_brigade(f->next, bb);
+    if (bb) {
+        for (b = APR_BRIGADE_FIRST(bb); b != APR_BRIGADE_SENTINEL(bb); b = next)
+        {
+            next = APR_BUCKET_NEXT(b);
+            if (APR_BUCKET_IS_FLUSH(b)) apr_bucket_delete(b);
+        }
+        if (!APR_BRIGADE_EMPTY(bb)) {
+            rv = ap_pass_brigade(f->next, bb);
+            if (rv != APR_SUCCESS) return rv;
+        }
+    }
+    return f->next->frec->filter_func.out_func(f->next, NULL);
+}
+
+static int pre_connection(conn_rec *c, void *csd)
+{
+    conn_ctx_t *ctx;
+
+    (void)csd;
+    if (c->master) return OK; /* an HTTP/2 stream: never parked */
+    ctx = apr_pcalloc(c->pool, sizeof(*ctx));
+    ap_set_module_config(c->conn_config, &bailian_sse_module, ctx);
+    ap_add_output_filter(NB_FILTER, ctx, NULL, c);
+    return OK;
+}
+
+/* --- may it be parked? -------------------------------------------------- */
+
+/* Filters that are known not to wait (httpd-async.md 7.5). */
+static int is_harmless(const char *name)
+{
+    static const char *const names[] = {"http_header",
+                                        "http_outerror",
+                                        "content_length",
+                                        "chunk",
+                                        "byterange",
+                                        "old_write",
+                                        "fixup_headers_out",
+                                        "deflate",
+                                        "log_input_output",
+                                        "ssl/tls filter",
+                                        "ssl/tls coalescing filter",
+                                        "bailian_nb",
+                                        "core",
+                                        "reqtimeout"};
+    size_t i;
+
+    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (!strcasecmp(names[i], name)) return 1;
+    }
+    return 0;
+}
+
+static ap_filter_t *core_filter(request_rec *r, int *pneeds_flush)
+{
+    ap_filter_t *f, *last = NULL;
+
+    for (f = r->output_filters; f; f = f->next) {
+        if (!is_harmless(f->frec->name)) {
+            ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, r,
+                          BL_LOGNO(1821) "synchronous: filter %s may wait",
+                          f->frec->name);
+            return NULL;
+        }
+        if (!strncasecmp(f->frec->name, "ssl/", 4) ||
+            !strcasecmp(f->frec->name, "deflate"))
+        {
+            *pneeds_flush = 1;
+        }
+        last = f;
+    }
+    return last && !strcasecmp(last->frec->name, "core") ? last : NULL;
+}
+
+static int is_eligible(request_rec *r)
+{
+    conn_rec *c = r->connection;
+    int is_async = 0, can_waitio = 0;
+
+    if (c->master || !c->cs || c->clogging_input_filters || r->main ||
+        r->prev || !ctx_of(c))
+    {
+        return 0;
+    }
+#ifndef AP_MPMQ_CAN_WAITIO
+    (void)is_async;
+    (void)can_waitio;
+    return 0;
+#else
+    return ap_mpm_query(AP_MPMQ_IS_ASYNC, &is_async) == APR_SUCCESS &&
+           is_async &&
+           ap_mpm_query(AP_MPMQ_CAN_WAITIO, &can_waitio) == APR_SUCCESS &&
+           can_waitio;
+#endif
+}
+
+/* --- handing over and back ---------------------------------------------- */
+
+static void set_client_socket(bl_park_t *p, apr_socket_t *socket)
+{
+    p->net->client_socket = socket;
+    ap_set_core_module_config(p->c->conn_config, socket);
+}
+
+static void make_clone(bl_park_t *p)
+{
+    conn_ctx_t *ctx = p->ctx;
+    apr_interval_time_t timeout;
+
+    if (ctx->clone) return;
+    apr_os_sock_put(&ctx->clone, &p->client_fd, p->c->pool);
+    apr_socket_timeout_get(p->csd, &timeout);
+    apr_socket_timeout_set(ctx->clone, timeout);
+}
+
+/* suspend_connection, after everybody else: the worker's last step. The MPM
+ * goes on to poll what it believes to be the client's socket. */
+static void hand_over(bl_park_t *p)
+{
+    apr_os_sock_t fd = p->event_fd;
+
+    pthread_mutex_lock(&p->lock);
+    make_clone(p);
+    apr_os_sock_put(&p->ctx->clone, &p->client_fd, p->c->pool);
+    set_client_socket(p, p->ctx->clone);
+    apr_os_sock_put(&p->csd, &fd, p->c->pool);
+    p->ctx->is_nonblocking = 1;
+    p->owner = OWNER_REACTOR;
+    pthread_mutex_unlock(&p->lock);
+    bl_reactor_post(p->reactor, &p->own_letter);
+}
+
+/* Any MPM thread, any number of times. */
+static void take_back(bl_park_t *p)
+{
+    apr_os_sock_t fd = -1;
+
+    pthread_mutex_lock(&p->lock); /* at most one non-blocking write long */
+    if (p->owner == OWNER_REACTOR) {
+        p->owner = OWNER_WORKER;
+        p->ctx->is_nonblocking = 0;
+        apr_os_sock_get(&fd, p->csd);
+        if (fd == p->event_fd) {
+            apr_os_sock_put(&p->csd, &p->client_fd, p->c->pool);
+        }
+        else {
+            /* The MPM could not poll the eventfd and closed it: then the
+             * client's descriptor is for us to close (httpd-async.md 2.5). */
+            p->event_fd = -1;
+            close(p->client_fd);
+        }
+        set_client_socket(p, p->csd);
+    }
+    pthread_mutex_unlock(&p->lock);
+}
+
+static void suspend_connection(conn_rec *c, request_rec *r)
+{
+    conn_ctx_t *ctx = ctx_of(c);
+
+    (void)r;
+#ifdef AP_MPMQ_CAN_WAITIO
+    if (c->master || !ctx || !ctx->park ||
+        c->cs->state != CONN_STATE_ASYNC_WAITIO) {
+        return;
+    }
+    hand_over(ctx->park);
+#endif
+}
+
+static void resume_connection(conn_rec *c, request_rec *r)
+{
+    conn_ctx_t *ctx = ctx_of(c);
+
+    (void)r;
+    if (!c->master && ctx && ctx->park) take_back(ctx->park);
+}
+
+/* --- the reactor's side ------------------------------------------------- */
+
+static void kick(bl_park_t *p)
+{
+    static const apr_uint64_t one = 1;
+
+    p->is_ours = 0;
+    bl_reactor_rt_disarm(p->reactor, &p->rearm);
+    if (write(p->event_fd, &one, sizeof(one)) != sizeof(one)) {
+        /* Only a full counter refuses: then it is readable already. */
+        bl_log(BL_LOG_ERR, errno, BL_LOGNO(1822) "a worker could not be woken");
+    }
+}
+
+static void watch_client(bl_park_t *p)
+{
+    unsigned events = 0;
+
+    if (!p->is_half_closed) events |= EPOLLRDHUP;
+    if (p->is_blocked) events |= EPOLLOUT;
+    bl_watch_rt_set(p->reactor, &p->watch, p->client_fd, events);
+}
+
+static void client_is_gone(bl_park_t *p)
+{
+    if (p->is_gone || p->is_finishing) return;
+    p->is_gone = 1;
+    bl_watch_rt_clear(&p->watch);
+    p->calls.gone(p->calls.ctx);
+    bl_park_rt_finish(p, 0);
+}
+
+void bl_park_rt_abort(bl_park_t *p)
+{
+    client_is_gone(p);
+}
+
+/* What core held back, without waiting. */
+static apr_status_t flush_core(bl_park_t *p)
+{
+    apr_status_t rv = APR_EAGAIN;
+
+    pthread_mutex_lock(&p->lock);
+    if (p->owner == OWNER_REACTOR) {
+        rv = p->core->frec->filter_func.out_func(p->core, NULL);
+        if (rv == APR_SUCCESS && p->c->data_in_output_filters) rv = APR_EAGAIN;
+    }
+    pthread_mutex_unlock(&p->lock);
+    return rv;
+}
+
+static void on_client(void *ctxv, unsigned events)
+{
+    bl_park_t *p = ctxv;
+    apr_status_t rv;
+
+    if (events & (EPOLLERR | EPOLLHUP)) {
+        client_is_gone(p);
+        return;
+    }
+    if ((events & EPOLLRDHUP) && !p->is_half_closed) {
+        /* A client that closed for good answers the next byte with a reset;
+         * one that only closed its half reads on (C03). */
+        p->is_half_closed = 1;
+        watch_client(p);
+        p->calls.probe(p->calls.ctx);
+    }
+    if ((events & EPOLLOUT) && p->is_blocked && p->is_ours) {
+        rv = flush_core(p);
+        if (rv == APR_EAGAIN) return;
+        if (rv != APR_SUCCESS) {
+            client_is_gone(p);
+            return;
+        }
+        p->is_blocked = 0;
+        watch_client(p);
+        p->calls.writable(p->calls.ctx);
+    }
+}
+
+static void on_rearm(void *ctxv)
+{
+    kick(ctxv);
+}
+
+static void on_own(bl_letter_t *letter)
+{
+    bl_park_t *p =
+        (bl_park_t *)((char *)letter - offsetof(bl_park_t, own_letter));
+
+    if (p->has_let_go) return;
+    p->is_ours = 1;
+    if (p->is_gone || p->is_finishing) {
+        kick(p);
+        return;
+    }
+    bl_reactor_rt_arm(p->reactor, &p->rearm,
+                      bl_reactor_rt_now(p->reactor) + p->rearm_ms);
+    watch_client(p);
+    p->calls.owned(p->calls.ctx);
+}
+
+static apr_status_t pass(bl_park_t *p, const char *data, size_t len)
+{
+    conn_rec *c = p->c;
+    apr_status_t rv;
+
+    APR_BRIGADE_INSERT_TAIL(
+        p->bb, apr_bucket_transient_create(data, len, c->bucket_alloc));
+    if (p->needs_flush) {
+        APR_BRIGADE_INSERT_TAIL(p->bb,
+                                apr_bucket_flush_create(c->bucket_alloc));
+    }
+    rv = ap_pass_brigade(p->r->output_filters, p->bb);
+    apr_brigade_cleanup(p->bb);
+    return rv == APR_SUCCESS && c->aborted ? APR_ECONNABORTED : rv;
+}
+
+apr_status_t bl_park_rt_write(bl_park_t *p, const char *data, size_t len)
+{
+    apr_status_t rv = APR_EAGAIN;
+    int is_held = 0;
+
+    if (!p->is_ours || p->is_blocked || p->is_gone || p->is_finishing) {
+        return p->is_gone ? APR_ECONNABORTED : APR_EAGAIN;
+    }
+    pthread_mutex_lock(&p->lock);
+    if (p->owner == OWNER_REACTOR) {
+        rv = pass(p, data, len);
+        is_held = p->c->data_in_output_filters;
+    }
+    pthread_mutex_unlock(&p->lock);
+    if (rv == APR_EAGAIN) return rv;
+    if (rv != APR_SUCCESS) return APR_ECONNABORTED;
+    if (is_held) {
+        p->is_blocked = 1;
+        watch_client(p);
+    }
+    return APR_SUCCESS;
+}
+
+int bl_park_rt_can_write(const bl_park_t *p)
+{
+    return p->is_ours && !p->is_blocked && !p->is_gone && !p->is_finishing;
+}
+
+void bl_park_rt_finish(bl_park_t *p, int is_clean)
+{
+    if (p->is_finishing) return;
+    p->is_finishing = 1;
+    pthread_mutex_lock(&p->lock);
+    p->must_finish = 1;
+    p->is_clean = is_clean && !p->is_gone;
+    pthread_mutex_unlock(&p->lock);
+    /* From the kick on the descriptor may be closed at any moment. */
+    bl_watch_rt_clear(&p->watch);
+    if (p->is_ours) kick(p);
+}
+
+static void let_go(bl_park_t *p)
+{
+    bl_watch_rt_clear(&p->watch);
+    bl_reactor_rt_disarm(p->reactor, &p->rearm);
+    p->is_ours = 0;
+    if (!p->is_gone) {
+        p->is_gone = 1;
+        if (!p->is_finishing) p->calls.gone(p->calls.ctx);
+    }
+}
+
+static void on_abandon(bl_letter_t *letter)
+{
+    bl_park_t *p =
+        (bl_park_t *)((char *)letter - offsetof(bl_park_t, abandon_letter));
+
+    let_go(p);
+    pthread_mutex_lock(&p->lock);
+    p->has_let_go = 1;
+    pthread_cond_signal(&p->let_go);
+    pthread_mutex_unlock(&p->lock);
+}
+
+static void on_release(bl_letter_t *letter)
+{
+    bl_park_t *p =
+        (bl_park_t *)((char *)letter - offsetof(bl_park_t, release_letter));
+
+    let_go(p);
+    p->calls.released(p->calls.ctx);
+    pthread_cond_destroy(&p->let_go);
+    pthread_mutex_destroy(&p->lock);
+    free(p);
+}
+
+/* --- the worker's side -------------------------------------------------- */
+
+/* The connection is closed under us: Timeout in the MPM's queue, a failed
+ * pollset, a child that ends. */
+static void abandon(bl_park_t *p)
+{
+    p->abandon_letter.fn = on_abandon;
+    bl_reactor_post(p->reactor, &p->abandon_letter);
+    pthread_mutex_lock(&p->lock);
+    while (!p->has_let_go)
+        pthread_cond_wait(&p->let_go, &p->lock);
+    pthread_mutex_unlock(&p->lock);
+}
+
+static void finish_request(bl_park_t *p, int is_clean)
+{
+    conn_rec *c = p->c;
+    request_rec *r = p->r;
+
+    p->ctx->park = NULL;
+    if (p->event_fd >= 0) close(p->event_fd);
+    /* mod_status counts from START, which this slot may never have had
+     * (httpd-async.md 7.4). */
+    if (ap_extended_status && c->sbh) {
+        ap_time_process_request(c->sbh, START_PREQUEST);
+    }
+    if (is_clean) {
+        ap_finalize_request_protocol(r);
+    }
+    else {
+        c->aborted = 1; /* no last chunk: a cut answer must look cut (I4) */
+    }
+    ap_process_request_after_handler(r);
+    if (!__atomic_load_n(&is_closed, __ATOMIC_SEQ_CST)) {
+        bl_reactor_leave(p->reactor, &p->release_letter);
+    }
+}
+
+static int wait_again(conn_rec *c)
+{
+#ifdef AP_MPMQ_CAN_WAITIO
+    c->cs->state = CONN_STATE_ASYNC_WAITIO;
+    c->cs->sense = CONN_SENSE_WANT_READ;
+#else
+    (void)c;
+#endif
+    return OK;
+}
+
+static int resume_process(conn_rec *c, bl_park_t *p)
+{
+    apr_uint64_t count;
+    int must_finish, is_clean;
+
+    take_back(p); /* an MPM may leave the resume hook out */
+    pthread_mutex_lock(&p->lock);
+    must_finish = p->must_finish;
+    is_clean = p->is_clean;
+    pthread_mutex_unlock(&p->lock);
+    if (read(p->event_fd, &count, sizeof(count)) < 0 && !must_finish) {
+        /* Nobody kicked: the MPM woke the connection by itself. */
+        ap_log_cerror(APLOG_MARK, APLOG_TRACE1, 0, c, "woken without a kick");
+    }
+    if (!must_finish) return wait_again(c);
+    finish_request(p, is_clean);
+    return OK;
+}
+
+static int process_connection(conn_rec *c)
+{
+    conn_ctx_t *ctx = c->master ? NULL : ctx_of(c);
+    int rc;
+
+    if (!ctx || !c->cs || ctx->is_nested) return DECLINED;
+    if (ctx->park) return resume_process(c, ctx->park);
+    ctx->is_nested = 1;
+    rc = ap_run_process_connection(c);
+    ctx->is_nested = 0;
+    if (!ctx->park) return rc;
+    if (c->cs->state == CONN_STATE_SUSPENDED) return wait_again(c);
+    /* Somebody changed the handler's answer after it began to park. */
+    ap_log_cerror(APLOG_MARK, APLOG_ERR, 0, c,
+                  BL_LOGNO(1823) "a parked request was finished by another "
+                                 "module: the connection is closed");
+    return rc;
+}
+
+static int pre_close_connection(conn_rec *c)
+{
+    conn_ctx_t *ctx = c->master ? NULL : ctx_of(c);
+    bl_park_t *p = ctx ? ctx->park : NULL;
+
+    if (!p) return OK;
+    take_back(p);
+    if (!__atomic_load_n(&is_closed, __ATOMIC_SEQ_CST)) abandon(p);
+    ap_log_cerror(APLOG_MARK, APLOG_DEBUG, 0, c,
+                  BL_LOGNO(1824) "connection closed while its stream runs");
+    finish_request(p, 0);
+    return OK;
+}
+
+/* --- the beginning ------------------------------------------------------ */
+
+apr_status_t bl_park_begin(bl_park_t **pp, request_rec *r,
+                           bl_reactor_t *reactor, const bl_park_calls_t *calls)
+{
+    conn_rec *c = r->connection;
+    apr_interval_time_t timeout;
+    apr_os_sock_t fd;
+    ap_filter_t *core;
+    int needs_flush = 0;
+    bl_park_t *p;
+
+    *pp = NULL;
+    if (!is_eligible(r) || !(core = core_filter(r, &needs_flush))) {
+        return APR_ENOTIMPL;
+    }
+    p = calloc(1, sizeof(*p));
+    if (!p) return APR_ENOMEM;
+    p->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (p->event_fd < 0) {
+        free(p);
+        return APR_EMFILE;
+    }
+    pthread_mutex_init(&p->lock, NULL);
+    pthread_cond_init(&p->let_go, NULL);
+    p->c = c;
+    p->r = r;
+    p->ctx = ctx_of(c);
+    p->core = core;
+    p->needs_flush = needs_flush;
+    p->net = core->ctx;
+    p->csd = ap_get_conn_socket(c);
+    apr_os_sock_get(&fd, p->csd);
+    p->client_fd = fd;
+    p->bb = apr_brigade_create(r->pool, c->bucket_alloc);
+    timeout = r->server->timeout;
+    if (c->base_server && c->base_server->timeout < timeout) {
+        timeout = c->base_server->timeout;
+    }
+    p->rearm_ms = timeout / 2000;
+    p->reactor = reactor;
+    p->calls = *calls;
+    p->watch.fd = -1;
+    p->watch.fn = on_client;
+    p->watch.ctx = p;
+    p->rearm.fn = on_rearm;
+    p->rearm.ctx = p;
+    p->own_letter.fn = on_own;
+    p->release_letter.fn = on_release;
+    p->ctx->park = p;
+    *pp = p;
+    return APR_SUCCESS;
+}
+
+void bl_park_register_hooks(apr_pool_t *p)
+{
+    (void)p;
+    ap_register_output_filter(NB_FILTER, nb_filter, NULL, AP_FTYPE_NETWORK - 1);
+    ap_hook_pre_connection(pre_connection, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_process_connection(process_connection, NULL, NULL,
+                               APR_HOOK_REALLY_FIRST - 10);
+    ap_hook_suspend_connection(suspend_connection, NULL, NULL,
+                               APR_HOOK_REALLY_LAST + 10);
+    ap_hook_resume_connection(resume_connection, NULL, NULL,
+                              APR_HOOK_REALLY_FIRST - 10);
+    ap_hook_pre_close_connection(pre_close_connection, NULL, NULL,
+                                 APR_HOOK_REALLY_FIRST - 10);
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * park - a client connection leaves its worker and comes back
+ * (docs/architecture.md "A parked connection"; httpd-async.md 2). Nothing else
+ * touches a descriptor or the state of the MPM.
+ *
+ *   handler: begin ─▶ SUSPENDED ─▶ suspend hook: the reactor owns c and r
+ *     owned() ─▶ write ... writable() ... ─▶ finish() ─ kick ─▶ worker
+ *     finishes the request ─▶ released(): the last call
+ *
+ * OWNERSHIP  a park frees itself after released(). c, r and everything in
+ *            their pools belong to whoever `owner` says, under the lock; only
+ *            MPM threads ever free them.
+ * THREADS    begin: the handler's. _rt_ and all calls but left(): reactor.
+ */
+#ifndef BL_PARK_H
+#define BL_PARK_H
+
+#include "httpd_private.h"
+#include "reactor/reactor.h"
+
+typedef struct bl_park_t bl_park_t;
+
+typedef struct bl_park_calls_t {
+    void (*owned)(void *ctx);    /* the connection can be written to (again) */
+    void (*writable)(void *ctx); /* what was held back has left */
+    void (*probe)(void *ctx);    /* the client closed its half: write something
+                                    that does no harm, to learn whether it reads */
+    void (*gone)(void *ctx);     /* no more writes; finish() is done */
+    void (*released)(void *ctx); /* the park is no more */
+    void *ctx;
+} bl_park_calls_t;
+
+/* May this request's connection be parked (httpd-async.md 2.4)? On success
+ * the handler must return SUSPENDED and not touch r again. APR_ENOTIMPL: go
+ * the synchronous way. */
+apr_status_t bl_park_begin(bl_park_t **pp, request_rec *r,
+                           bl_reactor_t *reactor, const bl_park_calls_t *calls);
+
+/* Passes at most BL_PASS_BYTES on. APR_EAGAIN: nothing was taken, owned() or
+ * writable() will come. APR_ECONNABORTED: the client is gone. */
+apr_status_t bl_park_rt_write(bl_park_t *p, const char *data, size_t len);
+int bl_park_rt_can_write(const bl_park_t *p);
+
+/* Everything was written: a worker finishes the request. With is_clean 0 the
+ * connection is cut without the end of the body. */
+void bl_park_rt_finish(bl_park_t *p, int is_clean);
+
+/* The client is not worth waiting for: as if it had gone. */
+void bl_park_rt_abort(bl_park_t *p);
+
+void bl_park_register_hooks(apr_pool_t *p);
+
+/* The child ends: nothing is posted to the reactor any more. */
+void bl_park_close_all(void);
+
+#endif

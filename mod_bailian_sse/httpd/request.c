@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "request.h"
+#include "base/utf8.h"
+#include "shm/stats.h"
+#include "wire/json_write.h"
+
+#include <string.h>
+#include <strings.h>
+#include <util_script.h>
+
+#define READ_BYTES 8192
+#define RETRY_AFTER_MOST 5 /* seconds, with what follows by chance: 1.3 */
+
+/* --- where it goes ------------------------------------------------------ */
+
+/* The longest base that holds the path, or NULL. */
+static const char *base_of(request_rec *r, const bl_server_conf_t *conf)
+{
+    const char *best = NULL;
+    int i;
+
+    for (i = 0; i < conf->bases->nelts; i++) {
+        const char *base = APR_ARRAY_IDX(conf->bases, i, const char *);
+        size_t len = strlen(base);
+
+        if (strncmp(r->uri, base, len) || (r->uri[len] && r->uri[len] != '/')) {
+            continue;
+        }
+        if (!best || len > strlen(best)) best = base;
+    }
+    return best;
+}
+
+int bl_call_map_to_storage(request_rec *r)
+{
+    return base_of(r, bl_server_conf(r->server)) ? OK : DECLINED;
+}
+
+/* A handler that is set elsewhere (Directory, LocationMatch) counts from the
+ * first path segment. */
+static const char *route_of(request_rec *r, const bl_server_conf_t *conf)
+{
+    const char *base = base_of(r, conf), *rest;
+
+    if (base)
+        rest = r->uri + strlen(base);
+    else
+        rest = *r->uri ? strchr(r->uri + 1, '/') : NULL;
+    if (!rest) return "";
+    return *rest == '/' ? rest + 1 : rest;
+}
+
+static bl_lang_t language_of(request_rec *r)
+{
+    const char *accept = apr_table_get(r->headers_in, "Accept-Language");
+
+    return accept && !strncasecmp(accept, "zh", 2) ? BL_LANG_ZH : BL_LANG_EN;
+}
+
+void bl_call_init(request_rec *r, bl_call_t *call, bl_engine_t *e)
+{
+    memset(call, 0, sizeof(*call));
+    call->engine = e;
+    call->conf = bl_dir_conf_effective(bl_dir_conf(r));
+    call->route = route_of(r, bl_server_conf(r->server));
+    call->lang = language_of(r);
+    ap_args_to_table(r, &call->query);
+}
+
+/* --- who asks ----------------------------------------------------------- */
+
+apr_status_t bl_call_who(request_rec *r, bl_call_t *call, const char *client_id)
+{
+    apr_status_t rv;
+
+    if (r->user) {
+        rv = bl_principal_of_user(&call->principal, r->user);
+        return rv == APR_SUCCESS ? rv : BL_E_FORBIDDEN;
+    }
+    if (!call->conf.is_anonymous) return BL_E_UNAUTHENTICATED;
+    if (!client_id) client_id = apr_table_get(call->query, "userId");
+    return bl_principal_of_anonymous(&call->principal, client_id);
+}
+
+/* --- the body ----------------------------------------------------------- */
+
+static apr_status_t check_type(request_rec *r)
+{
+    const char *type = apr_table_get(r->headers_in, "Content-Type");
+    static const char json[] = "application/json";
+    char after;
+
+    if (!type || strncasecmp(type, json, sizeof(json) - 1)) {
+        return BL_E_BAD_TYPE;
+    }
+    after = type[sizeof(json) - 1];
+    return !after || after == ';' || after == ' ' ? APR_SUCCESS : BL_E_BAD_TYPE;
+}
+
+/* What httpd's own filters refuse (framing, time) keeps httpd's own words. */
+static apr_status_t class_of_read(apr_status_t rv)
+{
+    if (APR_STATUS_IS_TIMEUP(rv)) return BL_E_SLOW_REQUEST;
+    return rv == APR_ENOSPC ? BL_E_BODY_TOO_LARGE : BL_E_BAD_HEADER;
+}
+
+static apr_status_t take_brigade(bl_buf_t *body, apr_bucket_brigade *bb,
+                                 int *pis_end)
+{
+    apr_bucket *b;
+
+    for (b = APR_BRIGADE_FIRST(bb); b != APR_BRIGADE_SENTINEL(bb);
+         b = APR_BUCKET_NEXT(b))
+    {
+        const char *data;
+        apr_size_t len;
+        apr_status_t rv;
+
+        if (APR_BUCKET_IS_EOS(b)) *pis_end = 1;
+        if (APR_BUCKET_IS_METADATA(b)) continue;
+        rv = apr_bucket_read(b, &data, &len, APR_BLOCK_READ);
+        if (rv == APR_SUCCESS) rv = bl_buf_append(body, data, len);
+        if (rv != APR_SUCCESS) return rv;
+    }
+    return APR_SUCCESS;
+}
+
+static apr_status_t read_body(request_rec *r, bl_buf_t *body)
+{
+    apr_bucket_brigade *bb =
+        apr_brigade_create(r->pool, r->connection->bucket_alloc);
+    apr_status_t rv = APR_SUCCESS;
+    int is_end = 0;
+
+    while (rv == APR_SUCCESS && !is_end) {
+        rv = ap_get_brigade(r->input_filters, bb, AP_MODE_READBYTES,
+                            APR_BLOCK_READ, READ_BYTES);
+        if (rv == APR_SUCCESS) rv = take_brigade(body, bb, &is_end);
+        apr_brigade_cleanup(bb);
+    }
+    apr_brigade_destroy(bb);
+    if (rv == APR_SUCCESS) return rv;
+    r->connection->keepalive = AP_CONN_CLOSE;
+    return class_of_read(rv);
+}
+
+static apr_status_t release_body(void *data)
+{
+    bl_buf_release(data);
+    return APR_SUCCESS;
+}
+
+static apr_status_t release_json(void *data)
+{
+    json_decref(data);
+    return APR_SUCCESS;
+}
+
+static apr_status_t check_length(request_rec *r, apr_int64_t most)
+{
+    const char *length = apr_table_get(r->headers_in, "Content-Length");
+
+    return !length || apr_atoi64(length) <= most ? APR_SUCCESS
+                                                 : BL_E_BODY_TOO_LARGE;
+}
+
+apr_status_t bl_call_json(request_rec *r, bl_call_t *call, json_t **pbody,
+                          const char **pdetail)
+{
+    bl_buf_t *body = apr_palloc(r->pool, sizeof(*body));
+    size_t offset = 0;
+    apr_status_t rv;
+
+    *pbody = NULL;
+    *pdetail = NULL;
+    bl_buf_init(body, (size_t)call->conf.body_bytes);
+    rv = check_type(r);
+    if (rv == APR_SUCCESS) rv = check_length(r, call->conf.body_bytes);
+    if (rv != APR_SUCCESS) {
+        /* No request can hide in a body that is not read (C07, S-54). */
+        r->connection->keepalive = AP_CONN_CLOSE;
+        return rv;
+    }
+    apr_pool_cleanup_register(r->pool, body, release_body,
+                              apr_pool_cleanup_null);
+    rv = read_body(r, body);
+    if (rv != APR_SUCCESS) return rv;
+    rv = bl_json_parse(pbody, body->data ? body->data : "", body->len, &offset);
+    if (rv != APR_SUCCESS) {
+        *pdetail = apr_psprintf(r->pool, "at byte %" APR_SIZE_T_FMT, offset);
+        return rv;
+    }
+    apr_pool_cleanup_register(r->pool, *pbody, release_json,
+                              apr_pool_cleanup_null);
+    if (json_is_object(*pbody)) return APR_SUCCESS;
+    *pdetail = "the body must be a JSON object";
+    return BL_E_BAD_VALUE;
+}
+
+/* --- answers ------------------------------------------------------------ */
+
+int bl_call_answer(request_rec *r, int status, const char *type,
+                   const char *text, size_t len)
+{
+    r->status = status;
+    ap_set_content_type(r, type);
+    apr_table_setn(r->headers_out, "Cache-Control", "no-store");
+    apr_table_setn(r->headers_out, "X-Content-Type-Options", "nosniff");
+    ap_set_content_length(r, (apr_off_t)len);
+    if (!r->header_only) ap_rwrite(text, (int)len, r);
+    return OK;
+}
+
+static void put_member(bl_buf_t *out, const char *name, const char *value)
+{
+    bl_buf_puts(out, ",\"");
+    bl_buf_puts(out, name);
+    bl_buf_puts(out, "\":\"");
+    bl_json_escape(out, value, strlen(value), 0);
+    bl_buf_puts(out, "\"");
+}
+
+int bl_call_problem(request_rec *r, bl_call_t *call, apr_status_t rv,
+                    const char *detail)
+{
+    const bl_error_t *e = bl_error(rv);
+    const char *sentence = call->lang == BL_LANG_ZH ? e->zh : e->en;
+    bl_buf_t out;
+    int rc;
+
+    bl_count(bl_engine_shm(call->engine), bl_engine_child(call->engine),
+             REQUESTS_REFUSED, 1);
+    if (rv == BL_E_UNAUTHENTICATED && ap_auth_type(r)) {
+        ap_note_auth_failure(r);
+    }
+    if (e->client_may_retry) {
+        apr_table_setn(
+            r->headers_out, "Retry-After",
+            apr_psprintf(r->pool, "%d",
+                         1 + (int)(r->request_time % RETRY_AFTER_MOST)));
+    }
+    bl_buf_init(&out, 64 * 1024);
+    bl_buf_printf(&out, "{\"type\":\"about:blank\",\"status\":%d", e->http);
+    put_member(&out, "code", e->code);
+    put_member(&out, "title", sentence);
+    if (detail) put_member(&out, "detail", detail);
+    if (r->log_id) put_member(&out, "requestId", r->log_id);
+    bl_buf_puts(&out, "}\n");
+    rc = bl_call_answer(r, e->http, "application/problem+json; charset=utf-8",
+                        out.data, out.len);
+    bl_buf_release(&out);
+    return rc;
+}
+
+int bl_call_method_is(request_rec *r, bl_call_t *call, const char *allowed,
+                      int *prc)
+{
+    const char *list = allowed;
+
+    while (*list) {
+        const char *word = ap_getword_white(r->pool, &list);
+
+        if (!strcmp(word, r->method)) return 1;
+        if (!strcmp(word, "GET") && r->header_only) return 1;
+    }
+    apr_table_setn(r->headers_out, "Allow", allowed);
+    *prc = bl_call_problem(r, call, BL_E_BAD_METHOD, NULL);
+    return 0;
+}

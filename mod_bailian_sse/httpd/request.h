@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * request - request_rec -> plain call: the route, the bounded body, the
+ * principal; and how an error is said (RFC 9457 problem documents).
+ *
+ * OWNERSHIP  everything in r->pool.
+ * THREADS    the request's.
+ */
+#ifndef BL_REQUEST_H
+#define BL_REQUEST_H
+
+#include "config.h"
+#include "auth/principal.h"
+#include "base/json.h"
+#include "wire/chat_writer.h"
+
+typedef struct bl_call_t {
+    bl_engine_t *engine;
+    bl_dir_conf_t conf; /* effective */
+    const char *route;  /* behind {base}/, without a slash in front */
+    apr_table_t *query;
+    bl_principal_t principal;
+    bl_lang_t lang;
+} bl_call_t;
+
+/* Fills in everything but the principal. */
+void bl_call_init(request_rec *r, bl_call_t *call, bl_engine_t *e);
+
+/* The hook: what lies below our Locations is no file, so no directory is
+ * walked and no .htaccess looked for. */
+int bl_call_map_to_storage(request_rec *r);
+
+/* Who asks: httpd's user, else client_id where anonymous callers are let in. */
+apr_status_t bl_call_who(request_rec *r, bl_call_t *call,
+                         const char *client_id);
+
+/* The whole JSON body, an object; freed with r->pool. *pdetail (may stay
+ * NULL) says what is wrong in words. */
+apr_status_t bl_call_json(request_rec *r, bl_call_t *call, json_t **pbody,
+                          const char **pdetail);
+
+/* Answers with the class of rv as a problem document. detail may be NULL. */
+int bl_call_problem(request_rec *r, bl_call_t *call, apr_status_t rv,
+                    const char *detail);
+
+/* Answers 200 (or status) with a JSON text. */
+int bl_call_answer(request_rec *r, int status, const char *type,
+                   const char *text, size_t len);
+
+/* Only these methods; else a problem with Allow is sent and 0 answered. */
+int bl_call_method_is(request_rec *r, bl_call_t *call, const char *allowed,
+                      int *prc);
+
+#endif

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * sink - how one client is fed: a cursor, an encoder, bytes on their way, the
+ * heartbeats, and the clock of a client that takes nothing.
+ *
+ * Behind the one interface stand two ways to the socket: parked (sink_parked:
+ * the reactor writes, no thread is held) and synchronous (sink_sync: the
+ * handler's thread waits and writes). What is here serves both.
+ *
+ * OWNERSHIP  malloc'd; holds a reference to its stream; freed by its way.
+ * THREADS    parked: reactor. synchronous: the handler's thread; only the
+ *            cursor's wake-up comes from the reactor.
+ */
+#ifndef BL_SINK_H
+#define BL_SINK_H
+
+#include "encoder.h"
+#include "httpd_private.h"
+#include "engine/engine.h"
+#include "stream/cursor.h"
+
+typedef struct bl_sink_plan_t {
+    bl_engine_t *engine;
+    bl_stream_t *stream; /* a reference, taken over */
+    apr_uint64_t after;
+    const bl_encoder_kind_t *kind;
+    bl_lang_t lang;
+    int is_sync_wanted;
+    bl_ms_t heartbeat_first_ms, heartbeat_ms, slow_ms;
+} bl_sink_plan_t;
+
+typedef struct bl_sink_t {
+    bl_sink_plan_t plan;
+    bl_encoder_t encoder;
+    bl_cursor_t cursor;
+    bl_buf_t out;
+    size_t sent;         /* of out */
+    int has_content;     /* the early heartbeat is over */
+    int has_more;        /* of the event that was encoded last */
+    int is_ending;       /* the end event is being encoded */
+    int is_over;         /* the end was encoded: nothing follows */
+    bl_ms_t last_out_ms; /* something was encoded */
+    bl_ms_t stuck_since; /* the client takes too little; 0 = it does not */
+} bl_sink_t;
+
+/* Answers the request by the stream: SUSPENDED, or OK when it is over. */
+int bl_sink_serve(request_rec *r, const bl_sink_plan_t *plan);
+
+/* --- for the two ways --------------------------------------------------- */
+
+int bl_sink_park(request_rec *r, bl_sink_t *sink); /* DECLINED: cannot be */
+int bl_sink_run_sync(request_rec *r, bl_sink_t *sink);
+int bl_sink_run_ended(request_rec *r, bl_sink_t *sink);
+
+void bl_sink_destroy(bl_sink_t *sink);
+
+/* Encodes what came since, up to about one pass of bytes. APR_SUCCESS there
+ * is something to send; APR_EAGAIN nothing now. */
+apr_status_t bl_sink_fill(bl_sink_t *sink, bl_ms_t now);
+
+size_t bl_sink_pending(const bl_sink_t *sink);
+const char *bl_sink_bytes(const bl_sink_t *sink);
+void bl_sink_sent(bl_sink_t *sink, size_t n);
+
+/* A heartbeat when it is due, or now. 1 = something was put in. */
+int bl_sink_beat(bl_sink_t *sink, bl_ms_t now, int is_now);
+
+/* When to look again. */
+bl_ms_t bl_sink_next_look(const bl_sink_t *sink);
+
+/* Has the client taken too little for too long (C05)? */
+int bl_sink_is_slow(bl_sink_t *sink, bl_ms_t now);
+
+#endif
