@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// events - the two forms that the server gives an event -> one. What comes out:
+//   {streamId, seq, conversationId, itemId, content, reasoning, references,
+//    status, replace, rewrite, usage, isReconnect, end}
+// with only those members that the event has. Without a seq it is a heartbeat
+// or the request to reconnect.
+import { Lost } from './errors.js';
+
+function parse(text) {
+  try {
+    const value = JSON.parse(text);
+    if (value && typeof value === 'object') return value;
+  } catch {
+    // said below
+  }
+  throw new Lost('garbage');
+}
+
+// "<stream id>:<seq>"
+function place(id) {
+  const found = /^([^:]+):(\d{1,15})$/.exec(id ?? '');
+  return found ? { streamId: found[1], seq: Number(found[2]) } : {};
+}
+
+function endOfChat(data) {
+  return {
+    text: String(data.content ?? ''),
+    finishReason: data.finishReason ?? null,
+    error: data.error,
+    code: data.code,
+    usage: data.usage,
+    length: data.length,
+    sha256: data.sha256,
+  };
+}
+
+// An event of the chat dialect (docs/protocol.md, "Ask").
+export function fromChat({ data: text, id }) {
+  const data = parse(text);
+  const item = { ...place(id), conversationId: data.conversionId, itemId: data.conversionItemId };
+  if (data.isEnd) return { ...item, end: endOfChat(data) };
+  if (data.reconnect) return { ...item, isReconnect: true };
+  for (const name of ['content', 'reasoning', 'replace']) {
+    if (typeof data[name] === 'string') item[name] = data[name];
+  }
+  if (Array.isArray(data.references)) item.references = data.references;
+  if (data.status && typeof data.status === 'object') item.status = data.status;
+  return item;
+}
+
+const GOOD = ['completed', 'length'];
+
+function endOfBatch(fields) {
+  const isGood = GOOD.includes(fields.outcome);
+  return {
+    text: undefined, // the batch form does not repeat it
+    finishReason: isGood ? fields.finishReason ?? null : fields.outcome,
+    error: isGood ? undefined : fields.reason || fields.outcome,
+    code: isGood ? undefined : fields.reason || fields.outcome,
+    length: fields.length,
+    sha256: fields.sha256,
+  };
+}
+
+// An event of `?as=json` (docs/protocol.md, "Kinds of events").
+export function fromBatch(streamId, { seq, kind, text = '', fields = {} }) {
+  const item = { streamId, seq };
+  switch (kind) {
+    case 'start': return item;
+    case 'delta': return { ...item, content: text };
+    case 'reasoning': return { ...item, reasoning: text };
+    case 'search': return { ...item, references: fields.references };
+    case 'usage': return { ...item, usage: fields };
+    case 'replace': return { ...item, rewrite: { keep: fields.keep, text } };
+    case 'end': return { ...item, end: endOfBatch(fields) };
+    default: return { ...item, status: { type: kind, ...fields } };
+  }
+}
