@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""logs - the error log is part of every test.
+
+A WARNING or worse that the test did not name fails it, and so does a secret,
+a crash or a report of a sanitizer.
+"""
+import glob
+import os
+import re
+
+from .polling import until
+
+LINE = re.compile(r"\[([a-z0-9_]*):(\w+)\] \[pid (\d+)(?::tid \d+)?\] (.*)")
+BAD_LEVELS = ("warn", "error", "crit", "alert", "emerg")
+CRASH = re.compile(r"exit signal|child died|AddressSanitizer|runtime error:|"
+                   r"ThreadSanitizer|Assertion|core dumped")
+
+
+class ErrorLog:
+    """The part of a server's logs that belongs to the running test."""
+
+    def __init__(self, server):
+        self.server = server
+        self.offsets = {}
+        self.expected = []
+        self.allowed = []
+
+    # --- reading ------------------------------------------------------------
+    def _new(self, name):
+        """Bytes of a log since begin()."""
+        try:
+            with open(self.server.path(name), "rb") as file:
+                file.seek(self.offsets.get(name, 0))
+                return file.read()
+        except FileNotFoundError:
+            return b""
+
+    def text(self):
+        return self._new("error_log").decode("utf-8", "replace")
+
+    def count(self, needle):
+        """In the whole log, not only this test's part."""
+        return self.server.read("error_log").count(needle)
+
+    def lines(self, needle=""):
+        return [line for line in self.text().split("\n")
+                if line and needle in line]
+
+    def wait_for(self, needle, seconds=10):
+        return until(lambda: self.lines(needle), seconds,
+                     "%r in the log" % needle)
+
+    # --- one test -----------------------------------------------------------
+    def begin(self):
+        self.expected, self.allowed = [], []
+        for name in ("error_log", "access_log", "console"):
+            path = self.server.path(name)
+            self.offsets[name] = os.path.getsize(path) \
+                if os.path.exists(path) else 0
+
+    def expect(self, *names):
+        """These numbers or texts come, and are no failure."""
+        self.expected += names
+
+    def allow(self, *names):
+        """These may come."""
+        self.allowed += names
+
+    def problems(self, secrets):
+        """Sentences; an empty list when all is well."""
+        found = []
+        for name in self.expected:
+            try:
+                self.wait_for(name, 3)
+            except AssertionError:
+                found.append("the log never said %s" % name)
+        known = self.expected + self.allowed
+        for line in self.lines():
+            match = LINE.search(line)
+            level = match.group(2) if match else "none"
+            is_bad = level in BAD_LEVELS or CRASH.search(line)
+            if is_bad and not any(name in line for name in known):
+                found.append("unexpected in the log: " + line)
+        return found + self._reports() + self._leaks(secrets)
+
+    def _reports(self):
+        paths = glob.glob(self.server.path("reports", "*"))
+        found = []
+        for path in paths:
+            with open(path, encoding="utf-8", errors="replace") as file:
+                found.append("sanitizer report: " + file.read()[:6000])
+            os.rename(path, self.server.path("seen-" + os.path.basename(path)))
+        return found
+
+    def _leaks(self, secrets):
+        found = []
+        for name in ("error_log", "access_log", "console"):
+            data = self._new(name)
+            for label, secret in secrets:
+                if secret in data:
+                    found.append("%s stands in %s" % (label, name))
+        return found

@@ -1,0 +1,306 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Clients that go away, read slowly or come twice: fault-matrix.md 1.6."""
+import threading
+import time
+
+import pytest
+
+from answers import TEA, TEA_TEXT, assert_answer, last, piece
+from env import build, canary, raw
+from env.environment import ask_body
+from env.polling import FACTOR, until
+
+
+def closed(env, number=0):
+    return env.bailian.request(number, state="closed")
+
+
+def waiting_stream(env, base="/cancel", **options):
+    env.bailian.scenario([piece(*TEA[:2]), {"stall": True}])
+    stream = env.ask_open(base=base, **options)
+    stream.read(stop_after=2)
+    return stream
+
+
+# --- C01, C02: disconnect ---------------------------------------------------
+@pytest.mark.parametrize("how", ["close", "reset"])
+def test_c02_upstream_is_closed_when_the_client_goes(env, how):
+    stream = waiting_stream(env)
+    left = raw.now()
+    getattr(stream, how)()
+    record = closed(env)
+    assert record["ended_by"] in ("peer-fin", "peer-reset")
+    assert record["ended_at"] - left < 0.1 * FACTOR
+    assert env.ended(stream, base="/cancel")["outcome"] == "cancelled"
+
+
+def test_c01_client_goes_before_the_first_content(env):
+    env.bailian.scenario([{"barrier": "never"}])
+    stream = env.ask_open(base="/cancel")
+    stream.next()
+    env.bailian.reached("never")
+    left = raw.now()
+    stream.close()
+    assert closed(env)["ended_at"] - left < 0.1 * FACTOR
+
+
+def test_c01_client_goes_before_the_head_of_the_response(env):
+    env.bailian.scenario([{"barrier": "never"}])
+    conn = env.connect()
+    conn.send(raw.request("POST", "/cancel/stream", ask_body()))
+    env.bailian.reached("never")
+    conn.close()
+    closed(env)
+
+
+def test_c01_client_goes_in_a_retry_pause(env):
+    env.bailian.scenario("u30-down")
+    stream = env.ask_open(base="/cancel", app=env.fresh_app())
+    env.bailian.request(state="closed")
+    stream.close()
+    assert env.ended(stream, base="/cancel")["outcome"] == "cancelled"
+    assert len(env.bailian.requests()) == 1
+
+
+def test_c01_client_that_goes_at_once_is_noticed(env):
+    """Its reader comes and goes within one turn of the reactor."""
+    env.bailian.scenario([{"barrier": "never"}])
+    for number in range(25):
+        stream = env.ask_open(base="/cancel", user="early%d" % number)
+        stream.close()
+        state = env.ended(stream, base="/cancel", user="early%d" % number,
+                          seconds=2)
+        assert state["outcome"] == "cancelled"
+
+
+@pytest.mark.parametrize("count", [0, 1, 20, 120])
+def test_c01_client_goes_inside_its_request(env, count):
+    whole = raw.request("POST", "/cancel/stream", ask_body())
+    conn = env.connect()
+    conn.send(whole[:count])
+    conn.close()
+    conn = env.connect()
+    conn.send(whole[:-5])
+    conn.reset()
+    assert env.get("/bailian/livez").status == 200
+    assert not env.bailian.requests()
+
+
+def test_c01_many_disconnects_leave_nothing_behind(env):
+    env.bailian.scenario([piece(*TEA[:2]), {"stall": True}])
+    stream = env.ask_open(base="/cancel")
+    stream.read(stop_after=2)
+    stream.close()
+    closed(env)
+    until(lambda: not live_upstreams(env), 5, "the base line")
+    before = env.server.descriptors()
+    threads = env.server.threads()
+    for _ in range(40):
+        stream = env.ask_open(base="/cancel")
+        stream.read(stop_after=1)
+        stream.close()
+    until(lambda: not live_upstreams(env), 10, "closed upstreams")
+    until(lambda: env.server.descriptors() <= before + 2, 10,
+          "the descriptors of the base line (I7)")
+    assert env.server.threads() <= threads
+
+
+def live_upstreams(env):
+    return [r for r in env.bailian.requests() if r["state"] == "open"]
+
+
+def test_c03_half_closed_client_still_gets_its_answer(env):
+    env.bailian.scenario([piece(*TEA[:2]), {"barrier": "go"},
+                          last(*TEA[2:])])
+    conn = env.connect()
+    stream = env.ask_open(base="/cancel", conn=conn)
+    stream.read(stop_after=2)
+    conn.half_close()
+    until(lambda: live_upstreams(env), 1)
+    stream.read_for(0.3)
+    env.bailian.release("go")
+    assert_answer(stream.read())
+
+
+# --- C05, C06: slow readers -------------------------------------------------
+@pytest.mark.server(locations='<Location "/slow">\nSetHandler bailian-sse\n'
+                    "BailianAnonymous on\nBailianSlowClientTimeout 1s\n"
+                    "BailianDisconnect cancel\n</Location>")
+def test_c05_reader_that_stops_is_closed_and_others_are_not(env):
+    env.bailian.scenario("u28-firehose")
+    stuck = env.ask_open(base="/slow", app=env.fresh_app(), rcvbuf=4096)
+    stuck.next_content()
+    neighbour = env.ask(app="neighbour", seconds=30)
+    assert neighbour.is_completed
+    record = env.bailian.request(0, state="closed", seconds=20)
+    assert record["ended_by"] in ("peer-fin", "peer-reset")
+    assert env.ended(stuck, base="/slow")["outcome"] == "cancelled"
+    stuck.read(seconds=5)
+    assert not stuck.is_completed
+
+
+def test_c05_slow_reader_gets_the_whole_answer(env):
+    env.bailian.scenario("u28-firehose")
+    stream = env.ask_open(app=env.fresh_app(), rcvbuf=4096, seconds=60)
+    for _ in range(50):
+        stream.next_content()
+    stream.read()
+    assert stream.is_completed
+
+
+@pytest.mark.server(global_extra="SendBufferSize 65536")
+def test_heartbeat_never_stands_inside_an_event(env):
+    """The end event is megabytes long here and leaves in parts; the reader
+    stops in the middle of it for as long as several heartbeats take."""
+    env.bailian.scenario("u28-firehose")
+    stream = env.ask_open(base="/beat", app=env.fresh_app(), rcvbuf=65536,
+                          seconds=60)
+    while stream.next_content().content != "完":
+        pass
+    for _ in range(8):
+        for _ in range(20):
+            stream.conn.fill()
+        time.sleep(0.15)  # a heartbeat would be due
+    stream.read()
+    assert stream.is_completed
+
+
+@pytest.mark.server(global_extra="SendBufferSize 65536")
+def test_c06_readers_that_do_not_read_hold_a_bounded_queue(env):
+    env.bailian.scenario("u28-firehose")
+    before = env.server.resident_kb()
+    stuck = [env.ask_open(app="default", rcvbuf=4096, user="stuck%d" % n)
+             for n in range(20)]
+    for stream in stuck:
+        stream.next_content()
+
+    def paused():
+        sent = [r["sent"] for r in env.bailian.requests()]
+        same = sent == paused.sent
+        paused.sent = sent
+        paused.count = paused.count + 1 if same else 0
+        return paused.count > 20
+    paused.sent, paused.count = None, 0
+    until(paused, 30, "the pause of all upstreams")
+    grown = env.server.resident_kb() - before
+    if not build.is_slow():  # a sanitizer keeps what was freed
+        assert grown < 20 * 1024 + 20 * 1024, grown
+    for stream in stuck:
+        stream.close()
+
+
+# --- C15 - C18 --------------------------------------------------------------
+def test_c15_readers_that_drop_and_come_back_lose_nothing(env):
+    env.bailian.scenario([piece(*TEA[:2]), {"barrier": "go"},
+                          last(*TEA[2:])])
+    streams = [env.ask_open(user="storm%d" % n) for n in range(30)]
+    for stream in streams:
+        stream.read(stop_after=2)
+        stream.close()
+    again = [env.sse_open(
+        "/bailian/streams/%s/events?userId=storm%d&after=%d"
+        % (s.stream_id, n, s.events[-1].seq)) for n, s in enumerate(streams)]
+    env.bailian.release("go")
+    for first, second in zip(streams, again):
+        second.read()
+        assert first.text + second.text == TEA_TEXT
+    assert len(env.bailian.requests()) == 30
+
+
+def test_c17_stop_twice_has_one_outcome(env):
+    stream = waiting_stream(env)
+    path = "/cancel/streams/%s?userId=u1" % stream.stream_id
+    statuses = [env.delete(path).status for _ in range(3)]
+    assert all(s in (200, 202, 204) for s in statuses), statuses
+    assert stream.read().code == "cancelled"
+    assert env.ended(stream, base="/cancel")["outcome"] == "cancelled"
+
+
+def test_c17_stop_of_an_ended_stream_says_how_it_ended(env):
+    env.bailian.say(*TEA)
+    stream = env.ask()
+    env.ended(stream)
+    reply = env.delete("/bailian/streams/%s?userId=u1" % stream.stream_id)
+    assert reply.status == 200
+    assert reply.json()["outcome"] == "completed"
+
+
+def test_c17_stop_against_the_natural_end_has_one_outcome(env):
+    for number in range(25):
+        barrier = "race%d" % number
+        env.bailian.scenario([piece(*TEA[:2]), {"barrier": barrier},
+                              last(*TEA[2:])])
+        stream = env.ask_open()
+        stream.read(stop_after=2)
+        path = "/bailian/streams/%s?userId=u1" % stream.stream_id
+        stop = threading.Thread(target=env.delete, args=(path,))
+        stop.start()
+        env.bailian.release(barrier)
+        stop.join()
+        stream.read()
+        outcome = env.ended(stream)["outcome"]
+        end = stream.end
+        if end.field("error"):
+            assert (outcome, end.field("code")) == ("cancelled", "cancelled")
+        else:
+            assert outcome == "completed" and stream.is_completed
+
+
+@pytest.mark.server(extra="BailianMaxStreamsPerPrincipal 3")
+def test_r04_ceiling_of_one_principal(env):
+    env.bailian.scenario([piece(TEA[0]), {"stall": True}])
+    streams = [env.ask_open() for _ in range(3)]
+    for stream in streams:
+        stream.read(stop_after=1)
+    refused = env.ask()
+    assert (refused.status, refused.code) == (429, "rate_limited")
+    assert int(refused.header("retry-after")) >= 1
+    other = env.ask_open(user="somebody-else")
+    assert other.status == 200
+    env.delete("/bailian/streams/%s?userId=u1" % streams[0].stream_id)
+    streams[0].read()
+    env.bailian.say(*TEA)
+    assert_answer(env.ask())
+
+
+@pytest.mark.server(global_extra="BailianMaxStreamsPerChild 4\n"
+                    "BailianMaxStreams 4")
+def test_r04_ceiling_of_a_child(env):
+    env.allow_log("BL13", "BL18")
+    env.bailian.scenario([piece(TEA[0]), {"stall": True}])
+    streams = [env.ask_open(user="u%d" % n) for n in range(4)]
+    for stream in streams:
+        stream.read(stop_after=1)
+    refused = env.ask(user="one-more")
+    assert (refused.status, refused.code) == (503, "overloaded")
+    assert int(refused.header("retry-after")) >= 1
+    for number, stream in enumerate(streams):
+        env.delete("/bailian/streams/%s?userId=u%d"
+                   % (stream.stream_id, number))
+        stream.read()
+    env.bailian.say(*TEA)
+    assert_answer(env.ask())
+
+
+def test_client_speaks_before_the_stream_has_ended(env):
+    """A pipelined request waits for its turn and is answered."""
+    env.bailian.scenario([piece(*TEA[:2]), {"barrier": "go"},
+                          last(*TEA[2:])])
+    conn = env.connect()
+    stream = env.ask_open(conn=conn, close=False)
+    stream.read(stop_after=2)
+    conn.send(raw.request("GET", "/bailian/livez"))
+    env.bailian.release("go")
+    assert_answer(stream.read())
+    assert conn.reply().status == 200
+
+
+def test_prompt_of_one_is_in_no_answer_of_another(env):
+    mark = "只有我知道的暗号七三九"
+    env.ask(app="neighbour", message=mark, user="alice",
+            body={"conversionId": "shared-name"})
+    other = env.ask(app="neighbour", message=canary.PROMPT, user="bob",
+                    body={"conversionId": "shared-name"})
+    assert other.status in (200, 404)
+    if other.status == 200:
+        assert mark not in bytes(other.raw).decode()

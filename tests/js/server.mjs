@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+// server - an emulator and an httpd with the module, for one test file.
+// BL_BUILD_DIR names the build to test; without it the source tree is taken.
+import { execFileSync, spawn } from 'node:child_process';
+import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createConnection, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+export const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
+const build = resolve(process.env.BL_BUILD_DIR || root);
+const httpd = process.env.BL_HTTPD || '/usr/sbin/apache2';
+const modules = process.env.BL_HTTPD_MODULES || '/usr/lib/apache2/modules';
+const python = '/usr/bin/python3';
+
+function freePort() {
+  return new Promise((done) => {
+    const probe = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = probe.address();
+      probe.close(() => done(port));
+    });
+  });
+}
+
+function answers(port) {
+  return new Promise((done) => {
+    const probe = createConnection(port, '127.0.0.1');
+    probe.on('connect', () => { probe.destroy(); done(true); });
+    probe.on('error', () => done(false));
+  });
+}
+
+async function until(what, name, seconds = 30) {
+  const end = Date.now() + seconds * 1000;
+  for (;;) {
+    const found = await what();
+    if (found) return found;
+    if (Date.now() > end) throw new Error(`${name}: not within ${seconds} s`);
+    await sleep(30);
+  }
+}
+
+// The sanitizer that the module was built with has to be loaded before httpd.
+function environment(dir) {
+  const needed = execFileSync('ldd', [join(build, '.libs/mod_bailian_sse.so')], { encoding: 'utf8' });
+  const library = /=> (\S*lib(?:clang_rt\.)?[at]san\S*)/.exec(needed)?.[1];
+  const env = { ...process.env, LC_ALL: 'C.UTF-8' };
+  if (library) {
+    env.LD_PRELOAD = library;
+    env.ASAN_OPTIONS = `detect_leaks=0:abort_on_error=1:log_path=${dir}/reports/report`;
+    env.UBSAN_OPTIONS = `print_stacktrace=1:log_path=${dir}/reports/report`;
+  }
+  return env;
+}
+
+export async function startEmulator() {
+  const child = spawn(python, [join(root, 'tests/emulator/bailian_emulator.py'), '--port', '0'],
+    { stdio: ['ignore', 'pipe', 'inherit'] });
+  let said = '';
+  child.stdout.on('data', (text) => { said += text; });
+  const url = await until(() => /^ready (\S+)/m.exec(said)?.[1], 'the emulator');
+  const control = async (method, path, body) => {
+    const response = await fetch(`${url}/_emulator/${path}`, { method, body: body && JSON.stringify(body) });
+    if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`);
+    return response.text();
+  };
+  return {
+    url,
+    // What the next questions get.
+    script: (...steps) => control('PUT', 'scenarios/current', { steps }),
+    release: (barrier) => control('POST', `release/${barrier}`),
+    reset: () => control('POST', 'reset'),
+    stop: () => new Promise((done) => { child.on('exit', done); child.kill('SIGTERM'); }),
+  };
+}
+
+function configuration(dir, port, extra) {
+  const names = 'mpm_event authn_core authz_core authz_host reqtimeout'.split(' ');
+  const owner = process.getuid() === 0 ? 'User www-data\nGroup www-data' : '';
+  return `
+ServerRoot ${dir}
+ServerName 127.0.0.1
+DefaultRuntimeDir ${dir}/run
+PidFile ${dir}/run/httpd.pid
+ErrorLog ${dir}/error_log
+CustomLog ${dir}/access_log "%m %U %>s %b"
+LogLevel warn bailian_sse:info
+${names.map((n) => `LoadModule ${n}_module ${modules}/mod_${n}.so`).join('\n')}
+LoadModule bailian_sse_module ${build}/.libs/mod_bailian_sse.so
+${owner}
+Listen 127.0.0.1:${port}
+StartServers 2
+ServerLimit 8
+ThreadsPerChild 16
+MaxRequestWorkers 32
+MinSpareThreads 1
+MaxSpareThreads 32
+BailianDatabase ${dir}/data/bailian.db
+BailianMasterKey ${dir}/master.key
+BailianAllowNetwork 127.0.0.0/8
+BailianAllowPlainHttp 127.0.0.1
+<Location "/bailian">
+    SetHandler bailian-sse
+    BailianAnonymous on
+    BailianHeartbeat 1s
+    BailianGapTimeout 20s
+    ${extra}
+</Location>
+<Location "/nopage">
+    SetHandler bailian-sse
+    BailianChatPage off
+</Location>
+`;
+}
+
+function fillCatalog(dir, emulator) {
+  const bailianctl = (...args) => execFileSync(join(build, 'bailianctl'),
+    ['--database', `${dir}/data/bailian.db`, '--master-key', `${dir}/master.key`, ...args],
+    { input: 'sk-no-key-needed-here\n', encoding: 'utf8', stdio: ['pipe', 'pipe', 'pipe'] });
+  bailianctl('master-key', 'create');
+  bailianctl('db', 'migrate');
+  bailianctl('upstream', 'add', 'emulator', '--kind', 'bailian-app', '--base-url', `${emulator.url}/api/v1`);
+  bailianctl('key', 'add', '--upstream', 'emulator', '--name', 'test');
+  bailianctl('app', 'add', 'default', '--upstream', 'emulator', '--app-id', 'scenario-current',
+    '--default', '--incremental', 'on', '--thoughts', 'on', '--thinking', 'on');
+}
+
+export async function startServer({ port, extra = '' } = {}) {
+  for (const file of ['.libs/mod_bailian_sse.so', 'bailianctl']) {
+    if (!existsSync(join(build, file))) throw new Error(`not built: ${join(build, file)} (BL_BUILD_DIR)`);
+  }
+  const emulator = await startEmulator();
+  const dir = mkdtempSync(join(tmpdir(), 'bl-js-'));
+  chmodSync(dir, 0o755);
+  for (const name of ['run', 'data', 'reports']) mkdirSync(join(dir, name));
+  chmodSync(join(dir, 'data'), 0o700);
+  chmodSync(join(dir, 'reports'), 0o777);
+  if (process.getuid() === 0) {
+    const id = Number(execFileSync('id', ['-u', 'www-data'], { encoding: 'utf8' }));
+    chownSync(join(dir, 'data'), id, id);
+  }
+  fillCatalog(dir, emulator);
+  const listen = port || await freePort();
+  writeFileSync(join(dir, 'httpd.conf'), configuration(dir, listen, extra));
+  let child;
+  const log = () => (existsSync(join(dir, 'error_log')) ? readFileSync(join(dir, 'error_log'), 'utf8') : '');
+  const start = async () => {
+    const console = openSync(join(dir, 'console'), 'a');
+    child = spawn(httpd, ['-f', join(dir, 'httpd.conf'), '-DFOREGROUND'],
+      { stdio: ['ignore', console, console], env: environment(dir) });
+    await until(async () => child.exitCode !== null || answers(listen), 'httpd');
+    if (child.exitCode !== null) throw new Error(readFileSync(join(dir, 'console'), 'utf8') + log());
+  };
+  const end = () => new Promise((done) => { child.on('exit', done); child.kill('SIGTERM'); });
+  try {
+    await start();
+  } catch (failure) {
+    await emulator.stop();
+    throw failure;
+  }
+  return {
+    emulator,
+    dir,
+    log,
+    origin: `http://127.0.0.1:${listen}`,
+    base: `http://127.0.0.1:${listen}/bailian`,
+    graceful: async () => {
+      const count = () => log().split('resuming normal operations').length;
+      const before = count();
+      child.kill('SIGUSR1');
+      await until(() => count() > before, 'the new generation');
+    },
+    restart: async () => { await end(); await start(); },
+    stop: async () => {
+      await end();
+      await emulator.stop();
+      const reports = readdirSync(join(dir, 'reports')).map((name) => readFileSync(join(dir, 'reports', name), 'utf8'));
+      rmSync(dir, { recursive: true, force: true });
+      if (reports.length) throw new Error(`a sanitizer found something:\n${reports.join('\n')}`);
+    },
+  };
+}
+
+// Without a test: `node server.mjs 8090` serves until Ctrl-C.
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const server = await startServer({ port: Number(process.argv[2]) || undefined });
+  console.log(`${server.base} emulator ${server.emulator.url} in ${server.dir}`);
+  for (const name of ['SIGINT', 'SIGTERM']) process.on(name, () => server.stop().then(() => process.exit(0)));
+}

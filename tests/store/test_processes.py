@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Several processes on one database: D06, D10, P12."""
+import os
+import random
+import shutil
+import sqlite3
+import subprocess
+import tempfile
+import time
+
+import pytest
+
+from conftest import SLOW
+
+# Where SQLite's fault was repaired: 3.51.3, and in two older series.
+REPAIRED = ((3, 51, 3), (3, 50, 7), (3, 44, 6))
+
+
+def has_fault():
+    version = sqlite3.sqlite_version_info
+    return version < REPAIRED[0] and not any(
+        version[:2] == r[:2] and version >= r for r in REPAIRED[1:])
+
+
+def race(env, seconds, writers, checkpointers, guard):
+    # In memory where there is some: a slow disk makes the race a rare one.
+    place = "/dev/shm" if os.access("/dev/shm", os.W_OK) else env.dir
+    with tempfile.TemporaryDirectory(prefix="bl-d06-", dir=place) as folder:
+        done = subprocess.run(
+            [env.program("d06_race"), folder, str(seconds), str(writers),
+             str(checkpointers), guard],
+            capture_output=True, text=True, timeout=seconds + 60)
+    assert done.returncode != 2, done.stdout + done.stderr
+    return done
+
+
+# D06, the negative control: without the lock rows are lost in seconds. A test
+# that does not see that could not see the guard fail either.
+@pytest.mark.skipif(not has_fault(), reason="this SQLite is repaired")
+def test_d06_without_the_lock_rows_are_lost(env):
+    for _ in range(4):
+        done = race(env, 3, 2, 1, "unguarded")
+        if done.returncode == 1:
+            break
+    assert done.returncode == 1, done.stdout + done.stderr
+
+
+# D06: with the lock every commit is there, through the table and the index,
+# and a fresh process finds the database sound (I8).
+@pytest.mark.parametrize("writers,checkpointers", [(1, 1), (2, 2), (4, 3)] if not SLOW
+                         else [(1, 1), (1, 3), (2, 2), (3, 1), (4, 3)])
+def test_d06_with_the_lock_nothing_is_lost(env, writers, checkpointers):
+    done = race(env, 120 if SLOW else 4, writers, checkpointers, "guarded")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def worker(env, first):
+    return subprocess.Popen([env.program("store_worker"), env.db, str(first)],
+                            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def acknowledged(out, first):
+    lines = out.split("\n")[:-1]  # the last one may be cut
+    return range(first, int(lines[-1]) + 1) if lines else range(0)
+
+
+# D10: three processes write, each is killed at a random moment. What was
+# acknowledged is there, no stream stays live, the database is sound.
+def test_d10_kill_at_random_times_loses_nothing_acknowledged(env):
+    env.ready()
+    seed = int(os.environ.get("BL_SEED", time.time()))
+    print("BL_SEED=%d" % seed)
+    chance = random.Random(seed)
+    expected = set()
+    for turn in range(50 if SLOW else 5):
+        firsts = [(turn * 3 + i + 1) * 1000000 for i in range(3)]
+        running = [worker(env, first) for first in firsts]
+        for process, first in zip(running, firsts):
+            time.sleep(chance.uniform(0.05, 0.4))
+            process.kill()
+            out, _ = process.communicate(timeout=30)
+            expected.update(acknowledged(out, first))
+        env.run("db", "check")
+    assert expected
+    # The next process marks what the killed ones left behind.
+    last = worker(env, 1)
+    last.stdout.readline()
+    last.communicate(timeout=30)  # closes its input, which ends it
+    assert last.returncode == 0
+    env.run("db", "check")
+    outcomes = {int.from_bytes(row[0], "big"): row[1]
+                for row in env.sql("SELECT stream_id, outcome FROM stream")}
+    missing = [n for n in expected if outcomes.get(n) != 1]
+    assert not missing
+    assert set(outcomes.values()) <= {1, 6}
+
+
+CALLS = "pwrite64,fdatasync,fsync,ftruncate,fallocate,fcntl"
+
+
+# P02: killed at each system call that changes a file, in turn: each transaction
+# is there whole or not at all, and what was acknowledged is there.
+@pytest.mark.skipif(not shutil.which("strace"), reason="needs strace")
+def test_p02_kill_at_each_system_call(env):
+    env.ready()
+    points = range(1, 201) if SLOW else range(1, 201, 11)
+    expected = set()
+    killed = 0
+    for point in points:
+        first = point * 1000
+        process = subprocess.Popen(
+            ["strace", "-f", "-qq", "-e", "trace=" + CALLS, "-e",
+             "inject=%s:signal=SIGKILL:when=%d" % (CALLS, point),
+             "-o", os.devnull, env.program("store_worker"), env.db, str(first), "100"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        # Its input stays open, or the worker would end by itself.
+        out = process.stdout.read()
+        process.communicate(timeout=60)
+        killed += process.returncode != 0
+        expected.update(acknowledged(out, first))
+        env.run("db", "check")
+    assert killed > len(points) / 2
+    outcomes = {int.from_bytes(row[0], "big"): row[1]
+                for row in env.sql("SELECT stream_id, outcome FROM stream")}
+    assert not [n for n in expected if outcomes.get(n) != 1]
+    # Whole or not at all: every ended stream has its three runs and its text.
+    assert env.sql(
+        "SELECT s.id FROM stream s JOIN message m USING (id) WHERE s.outcome = 1 AND"
+        " (length(m.content) <> s.text_len OR 3 <>"
+        " (SELECT count(*) FROM stream_event e WHERE e.stream = s.id))") == []
+
+
+# P12: a schema that is newer than the code: nothing starts, nothing changes.
+def test_p12_newer_schema_is_refused(env):
+    env.ready()
+    c = sqlite3.connect(env.db)
+    c.execute("PRAGMA user_version = 99")
+    c.commit()
+    c.close()
+    done = env.run("db", "migrate", ok=1)
+    assert "schema 99" in done.stderr and "newer" in done.stderr
+    process = subprocess.run([env.program("store_worker"), env.db, "1"],
+                             stdin=subprocess.DEVNULL, capture_output=True,
+                             text=True, timeout=30)
+    assert process.returncode == 1 and "newer" in process.stderr
+
+
+# P12: a newer version migrates while an older one runs: the older one stops
+# writing with its next transaction.
+def test_p12_running_process_stops_writing_after_a_migration(env):
+    env.ready()
+    process = worker(env, 1)
+    for line in process.stdout:
+        if int(line) >= 40:
+            break
+    c = sqlite3.connect(env.db, timeout=10)
+    c.execute("PRAGMA user_version = 99")
+    c.commit()
+    count = c.execute("SELECT count(*) FROM stream").fetchone()[0]
+    time.sleep(0.5)
+    assert c.execute("SELECT count(*) FROM stream").fetchone()[0] == count
+    process.kill()
+    process.communicate()
