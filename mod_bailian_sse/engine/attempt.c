@@ -50,7 +50,6 @@ static bl_ms_t retry_in(bl_live_t *live, apr_status_t why)
     bl_retry_t retry = retry_of(live, why);
 
     if (live->stream->state != BL_STREAM_OPENING) return -1;
-    if (bl_engine_is_draining(live->engine)) return -1;
     if (live->attempt > live->limits.retries) return -1;
     if (why == BL_E_UPSTREAM_AUTH) {
         /* Another key, at once: nothing is gained by waiting. A key that was

@@ -150,7 +150,9 @@ void bl_engine_close(bl_engine_t *e)
 
 static apr_status_t may_ask(bl_engine_t *e)
 {
-    if (bl_engine_is_draining(e)) return BL_E_DRAINING;
+    if (__atomic_load_n(&e->is_refusing, __ATOMIC_RELAXED)) {
+        return BL_E_DRAINING;
+    }
     if (bl_reactor_lateness(e->reactor) > STUCK_MS) return BL_E_OVERLOADED;
     return (int)bl_slot_get(&e->conf.shm->children[e->child], live) >=
                    e->conf.streams_per_child
@@ -351,6 +353,7 @@ static void on_drained(void *ctx)
 {
     bl_engine_t *e = ctx;
 
+    __atomic_store_n(&e->is_refusing, 1, __ATOMIC_RELAXED);
     bl_live_rt_end_all(e, BL_E_DRAINING);
     bl_remote_rt_end_all(e);
 }
@@ -369,7 +372,10 @@ static void on_drain(bl_letter_t *letter)
 void bl_engine_drain(bl_engine_t *e, int is_graceful)
 {
     if (__atomic_exchange_n(&e->is_draining, 1, __ATOMIC_SEQ_CST)) return;
-    if (!is_graceful) e->conf.drain_ms = 0;
+    if (!is_graceful) {
+        e->conf.drain_ms = 0;
+        __atomic_store_n(&e->is_refusing, 1, __ATOMIC_RELAXED);
+    }
     e->conf.shm->children[e->child].is_draining = 1;
     bl_log(BL_LOG_INFO, 0,
            BL_LOGNO(1307) "draining: %d streams have %d ms to finish",

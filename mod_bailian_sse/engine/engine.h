@@ -75,7 +75,9 @@ bl_stream_t *bl_engine_find(bl_engine_t *e, const char *id);
 /* Asks for the end of a stream: cancelled, if it has not ended yet. */
 void bl_engine_stop(bl_engine_t *e, bl_stream_t *s);
 
-/* From now on new questions are refused; what runs has until drain_ms. */
+/* What runs has until drain_ms. Until then questions are still answered in a
+ * graceful drain: a connection that httpd had accepted before it stopped to
+ * listen is not sent away (P04). Not graceful: refused from now on. */
 void bl_engine_drain(bl_engine_t *e, int is_graceful);
 int bl_engine_is_draining(const bl_engine_t *e);
 

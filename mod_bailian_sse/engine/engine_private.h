@@ -20,6 +20,7 @@ struct bl_engine_t {
     bl_store_t *store;
     int child;
     int is_draining;      /* atomic */
+    int is_refusing;      /* atomic: takes no question any more */
     bl_targets_t targets; /* reactor */
     bl_live_t *lives;     /* reactor: all, also those that end */
     bl_mirror_t *mirrors; /* reactor: streams of other children */

@@ -558,11 +558,39 @@ static void test_live_drained_refuses_new_and_interrupts_what_runs(void **state)
     r = reader_open(ee.engine, s, 0);
     wait_until(reader_has_text(r, "one"));
     bl_engine_drain(ee.engine, 1);
-    assert_int_equal(ask_as("user:li", NULL, &other, id), BL_E_DRAINING);
     reader_expect_end(r, "interrupted", "draining");
+    assert_int_equal(ask_as("user:li", NULL, &other, id), BL_E_DRAINING);
     assert_string_equal(r->text, "one");
     reader_close(r);
     bl_stream_unref(s);
+}
+
+/* P04: a connection that was accepted before the drain is not sent away. */
+static void test_live_graceful_drain_answers_who_is_there_p04(void **state)
+{
+    char id[BL_ID_TEXT + 1];
+    bl_stream_t *s;
+    reader_t *r;
+
+    (void)state;
+    engine_env_start(&ee, one_and_hang, NULL);
+    bl_engine_drain(ee.engine, 1);
+    assert_int_equal(ask_as("user:li", NULL, &s, id), APR_SUCCESS);
+    r = reader_open(ee.engine, s, 0);
+    reader_expect_end(r, "interrupted", "draining");
+    reader_close(r);
+    bl_stream_unref(s);
+}
+
+static void test_live_hard_drain_refuses_at_once_p06(void **state)
+{
+    char id[BL_ID_TEXT + 1];
+    bl_stream_t *s;
+
+    (void)state;
+    engine_env_start(&ee, one_and_hang, NULL);
+    bl_engine_drain(ee.engine, 0);
+    assert_int_equal(ask_as("user:li", NULL, &s, id), BL_E_DRAINING);
 }
 
 /* P06: closed with a stream alive: what was said is kept, no row stays live. */
@@ -618,6 +646,8 @@ int main(void)
         with_env(test_live_same_key_joins_the_running_stream_c18),
         with_env(test_live_stream_belongs_to_who_asked_s13),
         with_env(test_live_drained_refuses_new_and_interrupts_what_runs),
+        with_env(test_live_graceful_drain_answers_who_is_there_p04),
+        with_env(test_live_hard_drain_refuses_at_once_p06),
         with_env(test_live_closed_engine_leaves_no_row_live_p06),
     };
 
