@@ -209,14 +209,21 @@ static void test_replay_state_of_living_and_stored_streams(void **state)
 {
     char begin[256];
     bl_stored_stream_t row;
+    apr_int64_t child_id;
+    bl_slot_t *slot;
     bl_stream_t *s;
     reader_t *r;
+    int child;
 
     (void)state;
     engine_env_start(&ee, half_then_half, NULL);
     s = engine_env_ask(&ee);
     r = reader_open(ee.engine, s, 0);
     wait_until(reader_has_text(r, "one"));
+    /* Readers are told before the directory is. */
+    slot = bl_slot_find(ee.shm, s->id, &child, &child_id);
+    assert_non_null(slot);
+    wait_until(bl_slot_get(slot, seq) == 2);
     snprintf(begin, sizeof(begin),
              "{\"id\":\"%s\",\"live\":true,\"outcome\":null,"
              "\"phase\":\"streaming\",\"app\":\"qa\",\"events\":2",

@@ -11,6 +11,9 @@ import re
 from .polling import until
 
 LINE = re.compile(r"\[([a-z0-9_]*):(\w+)\] \[pid (\d+)(?::tid \d+)?\] (.*)")
+# mod_ssl says so at every start where the machine's libssl is older than the
+# one that Debian's httpd was built with: nothing of ours.
+MACHINE = ("AH01882:",)
 BAD_LEVELS = ("warn", "error", "crit", "alert", "emerg")
 CRASH = re.compile(r"exit signal|child died|AddressSanitizer|runtime error:|"
                    r"ThreadSanitizer|Assertion|core dumped")
@@ -52,7 +55,7 @@ class ErrorLog:
 
     # --- one test -----------------------------------------------------------
     def begin(self):
-        self.expected, self.allowed = [], []
+        self.expected, self.allowed = [], list(MACHINE)
         for name in ("error_log", "access_log", "console"):
             path = self.server.path(name)
             self.offsets[name] = os.path.getsize(path) \
