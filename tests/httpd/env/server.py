@@ -2,6 +2,7 @@
 """server - one httpd in its own directory: configured, started, watched."""
 import os
 import pwd
+import random
 import shutil
 import signal
 import socket
@@ -91,9 +92,20 @@ class Settings(dict):
 
 
 def free_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
+    """A port that nobody has, below those that the kernel gives to clients:
+    one of these may be gone again before httpd has bound it."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range",
+              encoding="ascii") as file:
+        first = int(file.read().split()[0])
+    while True:
+        with socket.socket() as sock:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            port = random.randrange(10000, first) if first > 12000 else 0
+            try:
+                sock.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return sock.getsockname()[1]
 
 
 class Httpd:
