@@ -15,11 +15,16 @@ const httpd = process.env.BL_HTTPD || '/usr/sbin/apache2';
 const modules = process.env.BL_HTTPD_MODULES || '/usr/lib/apache2/modules';
 const python = '/usr/bin/python3';
 
+// Below the ports that the kernel gives to clients: nobody takes it meanwhile.
 function freePort() {
+  const first = Number(readFileSync('/proc/sys/net/ipv4/ip_local_port_range', 'ascii').split('\t')[0]);
+  const port = first > 12000 ? 10000 + Math.floor(Math.random() * (first - 10000)) : 0;
   return new Promise((done) => {
-    const probe = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = probe.address();
-      probe.close(() => done(port));
+    const probe = createServer();
+    probe.on('error', () => done(freePort()));
+    probe.listen(port, '127.0.0.1', () => {
+      const chosen = probe.address().port;
+      probe.close(() => done(chosen));
     });
   });
 }
