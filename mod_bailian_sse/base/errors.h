@@ -110,6 +110,9 @@ typedef enum { BL_RETRY_NO, BL_RETRY_YES, BL_RETRY_ONCE } bl_retry_t;
     X(VERSION_CONFLICT, 412, "version_conflict", NO, 0,                        \
       "It was changed by somebody else in the meantime.",                      \
       "内容已被他人修改。")                                                    \
+    X(NO_VERSION, 428, "precondition_required", NO, 0,                         \
+      "The change must name the version it is based on (If-Match).",           \
+      "修改请求必须用 If-Match 注明所基于的版本。")                            \
     X(TRIMMED, 410, "events_trimmed", NO, 0,                                   \
       "The events asked for are no longer kept.", "所请求的事件已不再保留。")  \
     X(RATE_LIMITED, 429, "rate_limited", NO, 1,                                \

@@ -59,6 +59,7 @@ void *bl_dir_conf_merge(apr_pool_t *p, void *basev, void *addv)
     bl_dir_conf_t *conf = apr_pcalloc(p, sizeof(*conf));
 
     conf->app = add->app ? add->app : base->app;
+    conf->roles = add->roles ? add->roles : base->roles;
     NEARER(is_anonymous);
     NEARER(has_chat_page);
     NEARER(async);

@@ -33,6 +33,7 @@ typedef struct bl_dir_conf_t {
     int has_chat_page;
     int async; /* bl_async_t */
     const char *app;
+    apr_array_header_t *roles; /* BailianAdminRole; NULL: no line */
     bl_ms_t heartbeat_first_ms, heartbeat_ms;
     bl_ms_t connect_ms, first_content_ms, gap_ms, total_ms;
     int pace; /* bl_pace_t */

@@ -4,6 +4,7 @@
  * would be right (P13).
  */
 #include "config.h"
+#include "admin_roles.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -323,4 +324,8 @@ const command_rec bl_directives[] = {
                   "live streams of one caller, 1 to 32768; default 20"),
     AP_INIT_TAKE1("BailianMaxBody", set_body, NULL, WHERE,
                   "bytes of a request body, 1024 to 67108864; default 1048576"),
+    AP_INIT_RAW_ARGS("BailianAdminRole", bl_set_admin_role, NULL, WHERE,
+                     "viewer | operator | admin, then what Require takes: who "
+                     "has this role on the admin page; default: whoever is let "
+                     "in is admin"),
     {NULL, {NULL}, NULL, 0, RAW_ARGS, NULL}};

@@ -2,92 +2,210 @@
 /*
  * handle_admin - SetHandler bailian-admin: the admin page and its JSON API,
  * for whom httpd itself has authenticated, and nobody else.
+ *
+ *   login? ─▶ role? ─▶ route? ─▶ a change: from the page itself? JSON? ─▶ area
  */
-#include "handlers.h"
-#include "admin/overview.h"
+#include "admin.h"
+#include "admin_roles.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define OUT_BYTES (4 * 1024 * 1024)
-
 extern const bl_asset_t bl_admin_assets[]; /* made by build/embed-assets.sh */
 extern const int bl_admin_assets_count;
 
-static int answer(request_rec *r, bl_call_t *call, apr_status_t rv,
-                  bl_buf_t *out)
+static const bl_route_t *const areas[] = {bl_admin_overview_routes, NULL};
+
+/* --- for the areas ------------------------------------------------------ */
+
+int bl_admin_answer(bl_admin_call_t *a, apr_status_t rv, int status,
+                    bl_buf_t *out)
 {
-    int rc = rv == APR_SUCCESS
-                 ? bl_call_answer(r, HTTP_OK, "application/json; charset=utf-8",
-                                  out->data, out->len)
-                 : bl_call_problem(r, call, rv, NULL);
+    int rc =
+        rv == APR_SUCCESS
+            ? bl_call_answer(a->r, status, "application/json; charset=utf-8",
+                             out->data, out->len)
+            : bl_admin_problem(a, rv, NULL, NULL);
 
     bl_buf_release(out);
     return rc;
 }
 
-static int overview(request_rec *r, bl_call_t *call)
+int bl_admin_problem(bl_admin_call_t *a, apr_status_t rv, const char *field,
+                     const char *detail)
 {
-    bl_store_health_t health;
-    bl_buf_t out;
-
-    bl_store_health(bl_engine_store(call->engine), &health);
-    bl_buf_init(&out, OUT_BYTES);
-    return answer(r, call,
-                  bl_admin_overview(bl_engine_shm(call->engine), &health, &out),
-                  &out);
+    return bl_call_problem_at(a->r, a->call, rv, field, detail);
 }
 
-/* A number of the query from 0 to most; absent: otherwise. -1: something else
- * stands there. */
-static int number(bl_call_t *call, const char *name, int most, int otherwise)
+apr_status_t bl_admin_if_match(bl_admin_call_t *a, apr_int64_t *pversion)
 {
-    const char *text = apr_table_get(call->query, name);
+    const char *text = apr_table_get(a->r->headers_in, "If-Match");
     char *end;
-    long n;
 
-    if (!text) return otherwise;
-    n = strtol(text, &end, 10);
-    return end == text || *end || n < 0 || n > most ? -1 : (int)n;
-}
-
-static int live(request_rec *r, bl_call_t *call)
-{
-    int from = number(call, "from", BL_DIRECTORY_SLOTS, 0);
-    int limit = number(call, "limit", BL_ADMIN_LIVE_MOST, 100);
-    bl_buf_t out;
-
-    if (from < 0 || limit < 0) {
-        return bl_call_problem(r, call, BL_E_BAD_VALUE,
-                               "limit must be 0 to 500, from 0 or more");
+    *pversion = 0;
+    if (!text) return BL_E_NO_VERSION;
+    if (*text == '"') {
+        *pversion = apr_strtoi64(text + 1, &end, 10);
+        if (end > text + 1 && !strcmp(end, "\"") && *pversion > 0) {
+            return APR_SUCCESS;
+        }
     }
-    bl_buf_init(&out, OUT_BYTES);
-    return answer(r, call,
-                  bl_admin_live(bl_engine_shm(call->engine), from, limit, &out),
-                  &out);
+    return BL_E_BAD_HEADER;
 }
+
+const char *bl_admin_param(bl_admin_call_t *a, const char *name)
+{
+    const char *text = apr_table_get(a->call->query, name);
+
+    return text && *text ? text : NULL;
+}
+
+int bl_admin_number(bl_admin_call_t *a, const char *name, apr_int64_t least,
+                    apr_int64_t most, apr_int64_t *pn, int *prc)
+{
+    const char *text = apr_table_get(a->call->query, name);
+    apr_int64_t n;
+    char *end;
+
+    if (!text) return 1;
+    n = apr_strtoi64(text, &end, 10);
+    if (end != text && !*end && n >= least && n <= most) {
+        *pn = n;
+        return 1;
+    }
+    *prc = bl_admin_problem(a, BL_E_BAD_VALUE, name,
+                            apr_psprintf(a->r->pool,
+                                         "%s must be %" APR_INT64_T_FMT
+                                         " to %" APR_INT64_T_FMT,
+                                         name, least, most));
+    return 0;
+}
+
+/* --- who may ------------------------------------------------------------ */
 
 /* Nobody is let in by default: the lines that let somebody in are told. */
-static int refuse(request_rec *r, bl_call_t *call)
+static int refuse_all(bl_admin_call_t *a)
 {
-    return bl_call_problem(
-        r, call, BL_E_FORBIDDEN,
+    return bl_admin_problem(
+        a, BL_E_FORBIDDEN, NULL,
         "Nothing authenticates callers here. Add to this Location: AuthType "
         "Basic, AuthName \"Bailian admin\", AuthUserFile "
         "/etc/bailian/admins, Require valid-user");
 }
 
-int bl_handle_admin(request_rec *r, bl_call_t *call)
+static int refuse_role(bl_admin_call_t *a, bl_role_t least)
 {
+    return bl_admin_problem(
+        a, BL_E_FORBIDDEN, NULL,
+        apr_psprintf(a->r->pool,
+                     "This needs the role %s, and \"%s\" has %s. To give it, "
+                     "add to this Location: BailianAdminRole %s user \"%s\"",
+                     bl_role_name(least), a->r->user, bl_role_name(a->role),
+                     bl_role_name(least), a->r->user));
+}
+
+/* --- changes come from the page itself (S-23) --------------------------- */
+
+/* "host" or "host:port", the scheme's own port left out. */
+static const char *authority(apr_pool_t *p, const char *text, int is_https)
+{
+    const char *own = is_https ? ":443" : ":80";
+    size_t len = strlen(text), cut = strlen(own);
+
+    return len > cut && !strcmp(text + len - cut, own)
+               ? apr_pstrndup(p, text, len - cut)
+               : text;
+}
+
+static int is_own_origin(request_rec *r, const char *origin)
+{
+    const char *host = apr_table_get(r->headers_in, "Host");
+    int is_https = !strncasecmp(origin, "https://", 8);
+
+    if (!host || (!is_https && strncasecmp(origin, "http://", 7))) return 0;
+    return !strcasecmp(
+        authority(r->pool, origin + (is_https ? 8 : 7), is_https),
+        authority(r->pool, host, is_https));
+}
+
+/* Sec-Fetch-Site is the browser's own word and holds behind a proxy that
+ * changes Host, too. A program sends neither header: it has no cookies or
+ * logins of somebody else's browser. */
+static int comes_from_page(request_rec *r)
+{
+    const char *site = apr_table_get(r->headers_in, "Sec-Fetch-Site");
+    const char *origin = apr_table_get(r->headers_in, "Origin");
+
+    if (site) return !strcmp(site, "same-origin");
+    return !origin || is_own_origin(r, origin);
+}
+
+static int is_change(const request_rec *r)
+{
+    return r->method_number != M_GET; /* HEAD is M_GET too */
+}
+
+/* --- the API ------------------------------------------------------------ */
+
+static int run(bl_admin_call_t *a, const bl_route_match_t *match)
+{
+    const char *detail = NULL;
+    apr_status_t rv;
+
+    if (a->role < match->route->least) {
+        return refuse_role(a, match->route->least);
+    }
+    a->id = match->id;
+    if (is_change(a->r)) {
+        if (!comes_from_page(a->r)) {
+            return bl_admin_problem(a, BL_E_CSRF_REFUSED, NULL, NULL);
+        }
+        rv = bl_call_json_or_none(a->r, a->call, &a->body, &detail);
+        if (rv != APR_SUCCESS) return bl_admin_problem(a, rv, NULL, detail);
+    }
+    return match->route->fn(a);
+}
+
+static int api(bl_admin_call_t *a)
+{
+    bl_route_match_t match;
+
+    bl_route_find(areas, a->r->method, a->call->route, &match);
+    if (match.route) return run(a, &match);
+    if (!*match.allowed) return bl_admin_problem(a, BL_E_NOT_FOUND, NULL, NULL);
+    apr_table_set(a->r->headers_out, "Allow", match.allowed);
+    return bl_admin_problem(a, BL_E_BAD_METHOD, NULL, NULL);
+}
+
+static int page(bl_admin_call_t *a)
+{
+    request_rec *r = a->r;
     int rc;
 
-    if (!r->user) return refuse(r, call);
-    if (!bl_call_method_is(r, call, "GET", &rc)) return rc;
-    if (!strcmp(call->route, "api/overview")) return overview(r, call);
-    if (!strcmp(call->route, "api/live")) return live(r, call);
-    if (!*call->route && r->uri[strlen(r->uri) - 1] != '/') {
+    if (!bl_call_method_is(r, a->call, "GET", &rc)) return rc;
+    if (!*a->call->route && r->uri[strlen(r->uri) - 1] != '/') {
         return bl_send_below(r, "");
     }
-    rc = bl_serve_asset(r, bl_admin_assets, bl_admin_assets_count, call->route);
-    return rc != DECLINED ? rc : bl_call_problem(r, call, BL_E_NOT_FOUND, NULL);
+    rc = bl_serve_asset(r, bl_admin_assets, bl_admin_assets_count,
+                        a->call->route);
+    return rc != DECLINED ? rc
+                          : bl_admin_problem(a, BL_E_NOT_FOUND, NULL, NULL);
+}
+
+int bl_handle_admin(request_rec *r, bl_call_t *call)
+{
+    bl_admin_call_t a;
+
+    memset(&a, 0, sizeof(a));
+    a.r = r;
+    a.call = call;
+    a.store = bl_engine_store(call->engine);
+    a.id = "";
+    bl_set_policy(r);
+    if (!r->user) return refuse_all(&a);
+    a.role = bl_admin_role_of(r, &call->conf);
+    if (a.role == BL_ROLE_NONE) return refuse_role(&a, BL_ROLE_VIEWER);
+    a.who.actor = apr_pstrcat(r->pool, "user:", r->user, NULL);
+    a.who.from = r->useragent_ip;
+    return strncmp(call->route, "api/", 4) ? page(&a) : api(&a);
 }

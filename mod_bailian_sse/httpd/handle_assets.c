@@ -49,7 +49,7 @@ static const char *type_of(const char *name)
     return "application/octet-stream";
 }
 
-static void set_headers(request_rec *r)
+void bl_set_policy(request_rec *r)
 {
     apr_table_t *out = r->err_headers_out; /* a 304 has them too */
 
@@ -57,7 +57,6 @@ static void set_headers(request_rec *r)
     apr_table_setn(out, "X-Content-Type-Options", "nosniff");
     apr_table_setn(out, "Referrer-Policy", "no-referrer");
     apr_table_setn(out, "Cross-Origin-Opener-Policy", "same-origin");
-    apr_table_setn(out, "Cache-Control", "no-cache");
 }
 
 int bl_serve_asset(request_rec *r, const bl_asset_t *table, int count,
@@ -67,7 +66,8 @@ int bl_serve_asset(request_rec *r, const bl_asset_t *table, int count,
     int rc;
 
     if (!asset) return DECLINED;
-    set_headers(r);
+    bl_set_policy(r);
+    apr_table_setn(r->err_headers_out, "Cache-Control", "no-cache");
     apr_table_setn(r->headers_out, "ETag",
                    apr_psprintf(r->pool, "\"%.32s\"", asset->sum));
     rc = ap_meets_conditions(r);

@@ -22,6 +22,9 @@ int bl_handle_admin(request_rec *r, bl_call_t *call); /* bailian-admin */
 int bl_serve_asset(request_rec *r, const bl_asset_t *table, int count,
                    const char *name);
 
+/* The headers of S-25 that every answer of a page's Location has. */
+void bl_set_policy(request_rec *r);
+
 /* Redirects to `what` below the path that was asked for. */
 int bl_send_below(request_rec *r, const char *what);
 

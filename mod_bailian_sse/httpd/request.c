@@ -164,8 +164,8 @@ static apr_status_t check_length(request_rec *r, apr_int64_t most)
                                                  : BL_E_BODY_TOO_LARGE;
 }
 
-apr_status_t bl_call_json(request_rec *r, bl_call_t *call, json_t **pbody,
-                          const char **pdetail)
+static apr_status_t read_json(request_rec *r, bl_call_t *call, int is_needed,
+                              json_t **pbody, const char **pdetail)
 {
     bl_buf_t *body = apr_palloc(r->pool, sizeof(*body));
     size_t offset = 0;
@@ -185,6 +185,7 @@ apr_status_t bl_call_json(request_rec *r, bl_call_t *call, json_t **pbody,
                               apr_pool_cleanup_null);
     rv = read_body(r, body);
     if (rv != APR_SUCCESS) return rv;
+    if (!is_needed && !body->len) bl_buf_puts(body, "{}");
     rv = bl_json_parse(pbody, body->data ? body->data : "", body->len, &offset);
     if (rv != APR_SUCCESS) {
         *pdetail = apr_psprintf(r->pool, "at byte %" APR_SIZE_T_FMT, offset);
@@ -195,6 +196,18 @@ apr_status_t bl_call_json(request_rec *r, bl_call_t *call, json_t **pbody,
     if (json_is_object(*pbody)) return APR_SUCCESS;
     *pdetail = "the body must be a JSON object";
     return BL_E_BAD_VALUE;
+}
+
+apr_status_t bl_call_json(request_rec *r, bl_call_t *call, json_t **pbody,
+                          const char **pdetail)
+{
+    return read_json(r, call, 1, pbody, pdetail);
+}
+
+apr_status_t bl_call_json_or_none(request_rec *r, bl_call_t *call,
+                                  json_t **pbody, const char **pdetail)
+{
+    return read_json(r, call, 0, pbody, pdetail);
 }
 
 /* --- answers ------------------------------------------------------------ */
@@ -223,6 +236,12 @@ static void put_member(bl_buf_t *out, const char *name, const char *value)
 int bl_call_problem(request_rec *r, bl_call_t *call, apr_status_t rv,
                     const char *detail)
 {
+    return bl_call_problem_at(r, call, rv, NULL, detail);
+}
+
+int bl_call_problem_at(request_rec *r, bl_call_t *call, apr_status_t rv,
+                       const char *field, const char *detail)
+{
     const bl_error_t *e = bl_error(rv);
     const char *sentence = call->lang == BL_LANG_ZH ? e->zh : e->en;
     bl_buf_t out;
@@ -244,6 +263,7 @@ int bl_call_problem(request_rec *r, bl_call_t *call, apr_status_t rv,
     put_member(&out, "code", e->code);
     put_member(&out, "title", sentence);
     if (detail) put_member(&out, "detail", detail);
+    if (field) put_member(&out, "field", field);
     if (r->log_id) put_member(&out, "requestId", r->log_id);
     bl_buf_puts(&out, "}\n");
     rc = bl_call_answer(r, e->http, "application/problem+json; charset=utf-8",

@@ -39,9 +39,17 @@ apr_status_t bl_call_who(request_rec *r, bl_call_t *call,
 apr_status_t bl_call_json(request_rec *r, bl_call_t *call, json_t **pbody,
                           const char **pdetail);
 
+/* The same, but without a body it is an empty object. */
+apr_status_t bl_call_json_or_none(request_rec *r, bl_call_t *call,
+                                  json_t **pbody, const char **pdetail);
+
 /* Answers with the class of rv as a problem document. detail may be NULL. */
 int bl_call_problem(request_rec *r, bl_call_t *call, apr_status_t rv,
                     const char *detail);
+
+/* The same; field (or NULL) names the member or parameter that is meant. */
+int bl_call_problem_at(request_rec *r, bl_call_t *call, apr_status_t rv,
+                       const char *field, const char *detail);
 
 /* Answers 200 (or status) with a JSON text. */
 int bl_call_answer(request_rec *r, int status, const char *type,

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* admin_overview - api/me, api/overview and api/live. */
+#include "admin.h"
+#include "admin/overview.h"
+
+#define OUT_BYTES (4 * 1024 * 1024)
+
+static int me(bl_admin_call_t *a)
+{
+    bl_buf_t out;
+
+    bl_buf_init(&out, OUT_BYTES);
+    bl_buf_puts(&out, "{\"user\":");
+    bl_json_puts(&out, a->r->user);
+    bl_buf_printf(&out, ",\"role\":\"%s\",\"from\":", bl_role_name(a->role));
+    bl_json_puts(&out, a->who.from);
+    return bl_admin_answer(a, bl_buf_puts(&out, "}\n"), HTTP_OK, &out);
+}
+
+static int overview(bl_admin_call_t *a)
+{
+    bl_store_health_t health;
+    bl_buf_t out;
+
+    bl_store_health(a->store, &health);
+    bl_buf_init(&out, OUT_BYTES);
+    return bl_admin_answer(
+        a, bl_admin_overview(bl_engine_shm(a->call->engine), &health, &out),
+        HTTP_OK, &out);
+}
+
+static int live(bl_admin_call_t *a)
+{
+    apr_int64_t from = 0, limit = 100;
+    bl_buf_t out;
+    int rc;
+
+    if (!bl_admin_number(a, "from", 0, BL_DIRECTORY_SLOTS, &from, &rc) ||
+        !bl_admin_number(a, "limit", 0, BL_ADMIN_LIVE_MOST, &limit, &rc))
+    {
+        return rc;
+    }
+    bl_buf_init(&out, OUT_BYTES);
+    return bl_admin_answer(a,
+                           bl_admin_live(bl_engine_shm(a->call->engine),
+                                         (int)from, (int)limit, &out),
+                           HTTP_OK, &out);
+}
+
+const bl_route_t bl_admin_overview_routes[] = {
+    {"GET", "api/me", BL_ROLE_VIEWER, me},
+    {"GET", "api/overview", BL_ROLE_VIEWER, overview},
+    {"GET", "api/live", BL_ROLE_VIEWER, live},
+    {NULL, NULL, BL_ROLE_NONE, NULL}};
