@@ -27,10 +27,16 @@ static bl_retry_t retry_of(const bl_live_t *live, apr_status_t why)
     return bl_error(why)->retry;
 }
 
+static int dice(void)
+{
+    unsigned char byte = 128;
+
+    return bl_random_bytes(&byte, 1) == APR_SUCCESS ? byte : 128;
+}
+
 static bl_ms_t pause_before_next(const bl_live_t *live)
 {
     bl_ms_t ms = live->limits.retry_ms;
-    unsigned char dice = 128;
     int i;
 
     if (live->limits.pace != BL_RETRY_EXPONENTIAL) return ms;
@@ -39,8 +45,7 @@ static bl_ms_t pause_before_next(const bl_live_t *live)
     if (ms > BACKOFF_MOST_MS) ms = BACKOFF_MOST_MS;
     /* Half fixed, half by chance: callers that failed together do not come
      * back together. */
-    if (bl_random_bytes(&dice, 1) != APR_SUCCESS) dice = 128;
-    return ms / 2 + ms * dice / 510;
+    return ms / 2 + ms * dice() / 510;
 }
 
 /* How long to wait before the next attempt, or -1: there is none. */
@@ -48,6 +53,7 @@ static bl_ms_t retry_in(bl_live_t *live, apr_status_t why)
 {
     bl_ms_t now = bl_live_now(live), wait, cool;
     bl_retry_t retry = retry_of(live, why);
+    const bl_key_t *next;
 
     if (live->stream->state != BL_STREAM_OPENING) return -1;
     if (live->attempt > live->limits.retries) return -1;
@@ -57,8 +63,8 @@ static bl_ms_t retry_in(bl_live_t *live, apr_status_t why)
         if (live->answer.failure_http == 403) {
             return live->app->upstream->key_count > live->attempt ? 0 : -1;
         }
-        return bl_targets_key(&live->engine->targets, live->app->upstream, now,
-                              &cool)
+        return bl_targets_key(live->engine->conf.shm, live->app->upstream, now,
+                              &next, &cool) == APR_SUCCESS
                    ? 0
                    : -1;
     }
@@ -68,8 +74,9 @@ static bl_ms_t retry_in(bl_live_t *live, apr_status_t why)
     if (why == BL_E_UPSTREAM_QUOTA) {
         /* Another account's key is fresh, or else the first one to be: this
          * one rests as long as the upstream said. */
-        if (bl_targets_key(&live->engine->targets, live->app->upstream, now,
-                           &cool)) {
+        if (bl_targets_key(live->engine->conf.shm, live->app->upstream, now,
+                           &next, &cool) == APR_SUCCESS)
+        {
             wait = 0;
         }
         else if (cool > wait) {
@@ -85,13 +92,21 @@ static bl_ms_t retry_in(bl_live_t *live, apr_status_t why)
 
 static void arm_clock(bl_live_t *live);
 
+static void wait_before_next(bl_live_t *live, bl_ms_t wait)
+{
+    bl_live_set_phase(live, BL_PHASE_RETRYING);
+    live->is_waiting = 1;
+    live->wait_until = bl_live_now(live) + wait;
+    arm_clock(live);
+}
+
 /* The attempt is over, and so is the transfer. */
 static void settle(bl_live_t *live, apr_status_t why)
 {
     bl_ms_t retry_after = bl_transfer_retry_after_ms(live->transfer);
     bl_ms_t wait;
 
-    bl_targets_tell(&live->engine->targets, live->app->upstream,
+    bl_targets_tell(live->engine->conf.shm, live->app->upstream,
                     why == BL_E_UPSTREAM_AUTH &&
                             live->answer.failure_http == 403
                         ? NULL /* this app, not this key */
@@ -118,11 +133,8 @@ static void settle(bl_live_t *live, apr_status_t why)
            "attempt %d failed as %s, next in %d ms",
            BL_STREAM_ARGS(live->stream), live->attempt, bl_error(why)->code,
            (int)wait);
-    bl_live_set_phase(live, BL_PHASE_RETRYING);
     bl_live_count(live, BL_COUNT_RETRIES, 1);
-    live->is_waiting = 1;
-    live->wait_until = bl_live_now(live) + wait;
-    arm_clock(live);
+    wait_before_next(live, wait);
 }
 
 /* --- the clocks --------------------------------------------------------- */
@@ -299,39 +311,58 @@ static void start_transfer(bl_live_t *live, const char *secret)
         arm_clock(live);
 }
 
-static apr_status_t pick_key(bl_live_t *live, char **psecret)
+static apr_status_t pick_key(bl_live_t *live, char **psecret, bl_ms_t *pwait)
 {
-    const bl_upstream_t *u = live->app->upstream;
-    bl_ms_t wait;
+    apr_status_t rv;
 
     *psecret = NULL;
-    live->key =
-        bl_targets_key(&live->engine->targets, u, bl_live_now(live), &wait);
-    if (!live->key) {
-        return wait >= 0 && wait <= live->limits.first_content_ms
-                   ? BL_E_UPSTREAM_QUOTA
-                   : BL_E_UPSTREAM_AUTH;
-    }
+    rv = bl_targets_take_key(live->engine->conf.shm, live->app->upstream,
+                             bl_live_now(live), &live->key, pwait);
+    if (rv != APR_SUCCESS) return rv;
     memcpy(live->slot->key_last4, live->key->last4, sizeof(live->key->last4));
     return bl_key_open(live->engine->conf.keyring, live->key, psecret);
 }
 
-void bl_attempt_rt_start(bl_live_t *live)
+/* U06: all keys rest, as this or another child was told. They are waited for
+ * as after a 429 of our own, but no longer than for an attempt. */
+static int may_wait_for_key(const bl_live_t *live, bl_ms_t wait)
 {
-    const bl_upstream_t *u = live->app->upstream;
-    char *secret;
-    apr_status_t rv;
+    bl_ms_t since =
+        live->attempt ? live->attempt_began : live->stream->started_ms;
+    bl_ms_t until = bl_live_now(live) + wait;
 
+    return live->limits.pace != BL_RETRY_OFF &&
+           live->attempt <= live->limits.retries &&
+           until <= since + live->limits.first_content_ms &&
+           until < live->stream->started_ms + live->limits.total_ms;
+}
+
+static void note_attempt(bl_live_t *live)
+{
     live->attempt++;
     live->attempt_began = live->last_progress = bl_live_now(live);
     bl_slot_set(live->slot, attempt, (apr_uint32_t)live->attempt);
     bl_live_set_phase(live, BL_PHASE_CONNECTING);
     bl_live_count(live, BL_COUNT_ATTEMPTS, 1);
-    if (!bl_targets_may_ask(&live->engine->targets, u, bl_live_now(live))) {
-        bl_live_rt_fail(live, BL_E_OVERLOADED);
+}
+
+void bl_attempt_rt_start(bl_live_t *live)
+{
+    bl_ms_t wait = -1;
+    char *secret = NULL;
+    apr_status_t rv = BL_E_OVERLOADED;
+
+    if (bl_targets_may_ask(live->engine->conf.shm, live->app->upstream,
+                           bl_live_now(live)))
+    {
+        rv = pick_key(live, &secret, &wait);
+    }
+    if (rv == BL_E_UPSTREAM_QUOTA && may_wait_for_key(live, wait)) {
+        /* Not all at the same moment: the first might be throttled again. */
+        wait_before_next(live, wait + wait * dice() / 1020);
         return;
     }
-    rv = pick_key(live, &secret);
+    note_attempt(live);
     if (rv != APR_SUCCESS) {
         bl_live_rt_fail(live, rv);
         return;

@@ -21,7 +21,6 @@ struct bl_engine_t {
     int child;
     int is_draining;      /* atomic */
     int is_refusing;      /* atomic: takes no question any more */
-    bl_targets_t targets; /* reactor */
     bl_live_t *lives;     /* reactor: all, also those that end */
     bl_mirror_t *mirrors; /* reactor: streams of other children */
     int remote_fd;

@@ -2,6 +2,7 @@
 #include "child.h"
 #include "park.h"
 #include "crypto/keyring.h"
+#include "shm/targets.h"
 
 #include <apr_shm.h>
 
@@ -96,6 +97,7 @@ int bl_child_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
                      bl_shm_size());
         return HTTP_INTERNAL_SERVER_ERROR;
     }
+    bl_targets_of_database(shm, conf->database);
     bl_conf_warn_mpm(s, conf);
     return OK;
 }

@@ -12,6 +12,7 @@
 #define BL_LAYOUT_H
 
 #include "base/bl.h"
+#include "base/errors.h"
 
 #define BL_SHM_MAGIC 0x31534c42u /* "BLS1" */
 #define BL_SHM_CHILDREN 256      /* live and draining generations together */
@@ -123,6 +124,24 @@ typedef struct bl_recent_t {
     unsigned char id[BL_ID_BYTES];
 } bl_recent_t;
 
+/* How attempts went: 0 = answered, else the number of the line in errors.h. */
+#define BL_TRIES (BL_E_END - BL_E_BASE)
+#define BL_SHM_KEYS 512
+#define BL_SHM_UPSTREAMS 128
+
+/* What is known of one API key or one upstream (targets.h). */
+typedef struct bl_place_t {
+    apr_uint64_t name; /* 0 = free; taken by compare-and-swap */
+    apr_int64_t since; /* wall: the state began */
+    apr_int64_t last_used;
+    bl_ms_t until;         /* monotonic: rest of a key, next probe */
+    apr_uint64_t turn;     /* of equal keys the lowest is next */
+    apr_uint32_t state;    /* bl_target_state_t */
+    apr_uint32_t failures; /* upstream: in a row */
+    apr_uint32_t last;     /* newest of counts */
+    apr_uint32_t counts[BL_TRIES];
+} bl_place_t;
+
 struct bl_shm_t {
     apr_uint32_t magic;
     apr_uint32_t size; /* of the whole segment: another build is refused */
@@ -132,6 +151,10 @@ struct bl_shm_t {
     apr_uint32_t recent_next; /* a ring */
     bl_recent_t recent[BL_RECENT_KEYS];
     bl_child_t children[BL_SHM_CHILDREN];
+    apr_uint64_t targets_of; /* which database keys and upstreams are of */
+    apr_uint64_t target_turn;
+    bl_place_t keys[BL_SHM_KEYS];
+    bl_place_t upstreams[BL_SHM_UPSTREAMS];
     /* Beside the slots, dense, because they are searched as a whole: 0 = none
      */
     apr_uint64_t principal_hash[BL_DIRECTORY_SLOTS];

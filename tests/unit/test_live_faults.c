@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "shm/stats.h"
+#include "shm/targets.h"
 
 #include <sys/socket.h>
 
@@ -245,7 +246,32 @@ static void test_live_throttled_for_an_hour_is_quota_at_once_u06(void **state)
     engine_env_open(&ee, throttle, (void *)(uintptr_t)&always);
     expect_answer("error", "upstream_quota", 1, "");
     assert_int_equal(stub_asked(&ee.stub), 1);
-    expect_answer("error", "upstream_auth", 1, ""); /* its only key rests */
+    expect_answer("error", "upstream_quota", 1, ""); /* its only key rests */
+    assert_int_equal(stub_asked(&ee.stub), 1);
+}
+
+/* As if another child had been told so. */
+static void throttle_elsewhere(bl_ms_t cool_ms)
+{
+    bl_catalog_t *catalog = bl_store_catalog(bl_engine_store(ee.engine));
+    const bl_key_t *key = &bl_catalog_app(catalog, NULL)->upstream->keys[0];
+
+    bl_key_tell(bl_key_place(ee.shm, key->id, key->version),
+                BL_E_UPSTREAM_QUOTA, cool_ms, bl_clock_ms());
+    bl_catalog_unref(catalog);
+}
+
+/* U06: a key that another child was told to rest is waited for too. */
+static void
+test_live_key_that_rests_for_another_child_is_waited_for_u06(void **state)
+{
+    bl_ms_t began = bl_clock_ms();
+
+    (void)state;
+    engine_env_open(&ee, stub_hello, NULL);
+    throttle_elsewhere(700);
+    expect_answer("completed", NULL, 1, "Hello world");
+    assert_true(bl_clock_ms() - began >= 700);
     assert_int_equal(stub_asked(&ee.stub), 1);
 }
 
@@ -600,6 +626,7 @@ int main(void)
         with_env(test_live_throttled_waits_as_long_as_it_was_told_u06),
         with_env(test_live_throttled_without_a_time_waits_for_its_key_u06),
         with_env(test_live_throttled_for_an_hour_is_quota_at_once_u06),
+        with_env(test_live_key_that_rests_for_another_child_is_waited_for_u06),
         with_env(test_live_throttled_with_another_key_asks_at_once_u06),
         with_env(test_live_unavailable_once_is_tried_again_u08),
         with_env(test_live_rejected_is_not_tried_again_u07),

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core.h"
 
+#include "base/clock.h"
 #include "engine/targets.h"
+#include "shm/directory.h"
 
-static bl_targets_t targets;
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+static bl_shm_t *shm;
 static bl_key_t keys[4];
 static bl_upstream_t upstream;
 
@@ -12,7 +17,7 @@ static void make(int n, const int *priorities)
 {
     int i;
 
-    memset(&targets, 0, sizeof(targets));
+    assert_int_equal(bl_shm_format(shm), APR_SUCCESS);
     memset(&upstream, 0, sizeof(upstream));
     memset(keys, 0, sizeof(keys));
     upstream.id = 7;
@@ -28,16 +33,27 @@ static void make(int n, const int *priorities)
 
 static apr_int64_t next_key(bl_ms_t now)
 {
+    const bl_key_t *key;
     bl_ms_t wait;
-    const bl_key_t *key = bl_targets_key(&targets, &upstream, now, &wait);
 
+    bl_targets_take_key(shm, &upstream, now, &key, &wait);
     return key ? key->id : 0;
 }
 
 static void tell(int key, apr_status_t rv, bl_ms_t cool_ms, bl_ms_t now)
 {
-    bl_targets_tell(&targets, &upstream, key ? &keys[key - 1] : NULL, rv,
-                    cool_ms, now);
+    bl_targets_tell(shm, &upstream, key ? &keys[key - 1] : NULL, rv, cool_ms,
+                    now);
+}
+
+static void expect_none(bl_ms_t now, apr_status_t why, bl_ms_t wait_ms)
+{
+    const bl_key_t *key = keys;
+    bl_ms_t wait = 0;
+
+    assert_int_equal(bl_targets_key(shm, &upstream, now, &key, &wait), why);
+    assert_null(key);
+    assert_int_equal(wait, wait_ms);
 }
 
 static void test_targets_equal_keys_take_turns(void **state)
@@ -75,15 +91,12 @@ static void test_targets_lower_priority_only_when_the_higher_rest(void **state)
 static void test_targets_throttled_key_rests(void **state)
 {
     static const int one[] = {1};
-    bl_ms_t wait;
 
     (void)state;
     make(1, one);
     tell(1, BL_E_UPSTREAM_QUOTA, 1500, 1000);
-    assert_null(bl_targets_key(&targets, &upstream, 1000, &wait));
-    assert_int_equal(wait, 1500);
-    assert_null(bl_targets_key(&targets, &upstream, 2400, &wait));
-    assert_int_equal(wait, 100);
+    expect_none(1000, BL_E_UPSTREAM_QUOTA, 1500);
+    expect_none(2400, BL_E_UPSTREAM_QUOTA, 100);
     assert_int_equal(next_key(2500), 1);
     tell(1, BL_E_UPSTREAM_QUOTA, -1, 10000);
     assert_int_equal(next_key(14999), 0);
@@ -120,12 +133,207 @@ static void test_targets_key_entered_anew_is_tried_at_once(void **state)
 static void test_targets_without_any_key_wait_for_none(void **state)
 {
     static const int none[] = {0};
-    bl_ms_t wait = 0;
 
     (void)state;
     make(0, none);
-    assert_null(bl_targets_key(&targets, &upstream, 1000, &wait));
-    assert_int_equal(wait, -1);
+    expect_none(1000, BL_E_UPSTREAM_AUTH, -1);
+}
+
+/* U06: however long the upstream said, it is a limit and no wrong key. */
+static void test_targets_key_throttled_for_an_hour_is_quota_not_auth(void **st)
+{
+    static const int two[] = {1, 1};
+
+    (void)st;
+    make(2, two);
+    tell(1, BL_E_UPSTREAM_AUTH, -1, 1000);
+    tell(2, BL_E_UPSTREAM_QUOTA, 3600000, 1000);
+    expect_none(2000, BL_E_UPSTREAM_QUOTA, 3599000);
+    tell(2, BL_E_UPSTREAM_AUTH, -1, 2000);
+    expect_none(2000, BL_E_UPSTREAM_AUTH, -1);
+}
+
+static void test_targets_looking_for_a_key_takes_no_turn(void **state)
+{
+    static const int two[] = {1, 1};
+    const bl_key_t *key;
+    bl_ms_t wait;
+    int i;
+
+    (void)state;
+    make(2, two);
+    assert_int_equal(next_key(1000), 1);
+    for (i = 0; i < 5; i++) {
+        assert_int_equal(bl_targets_key(shm, &upstream, 1000, &key, &wait),
+                         APR_SUCCESS);
+        assert_int_equal(key->id, 2);
+    }
+}
+
+/* --- all children (U05, U06, U30) ------------------------------------------
+ */
+
+static void in_another_child(void (*fn)(void))
+{
+    int status;
+    pid_t pid = fork();
+
+    assert_true(pid >= 0);
+    if (!pid) {
+        fn();
+        _exit(0);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
+static void throttle_1_refuse_2(void)
+{
+    tell(1, BL_E_UPSTREAM_QUOTA, 2000, 1000);
+    tell(2, BL_E_UPSTREAM_AUTH, -1, 1000);
+}
+
+static void test_targets_key_throttled_in_one_child_rests_in_all_u06(void **st)
+{
+    static const int three[] = {1, 1, 1};
+
+    (void)st;
+    make(3, three);
+    in_another_child(throttle_1_refuse_2);
+    assert_int_equal(next_key(1500), 3);
+    assert_int_equal(next_key(1500), 3);
+    assert_int_equal(next_key(3000), 1);
+    assert_int_equal(next_key(3000), 3);
+}
+
+static void fail_5_times(void)
+{
+    int i;
+
+    for (i = 0; i < 5; i++)
+        tell(1, BL_E_UPSTREAM_CONNECT, -1, 1000);
+}
+
+static void
+test_targets_breaker_opened_by_one_child_is_open_in_all_u30(void **s)
+{
+    static const int one[] = {1};
+
+    (void)s;
+    make(1, one);
+    in_another_child(fail_5_times);
+    assert_false(bl_targets_may_ask(shm, &upstream, 5999));
+    assert_true(bl_targets_may_ask(shm, &upstream, 6000));
+    assert_false(bl_targets_may_ask(shm, &upstream, 6000));
+}
+
+/* Many children make the places of the same keys at once: one place a key. */
+static void use_all_keys(void)
+{
+    int i;
+
+    for (i = 1; i <= 200; i++)
+        bl_key_use(shm, bl_key_place(shm, i, 1));
+}
+
+static void test_targets_children_that_meet_make_one_place_a_key(void **state)
+{
+    static const int one[] = {1};
+    int i, n = 0;
+    pid_t pids[8];
+
+    (void)state;
+    make(1, one);
+    for (i = 0; i < 8; i++) {
+        pids[i] = fork();
+        if (!pids[i]) {
+            use_all_keys();
+            _exit(0);
+        }
+    }
+    for (i = 0; i < 8; i++)
+        assert_int_equal(waitpid(pids[i], NULL, 0), pids[i]);
+    for (i = 0; i < BL_SHM_KEYS; i++)
+        n += shm->keys[i].name != 0;
+    assert_int_equal(n, 200);
+    assert_int_equal(shm->target_turn, 8 * 200);
+}
+
+/* --- what the admin page sees ----------------------------------------------
+ */
+
+static bl_target_health_t health_of(int key, bl_ms_t now)
+{
+    bl_target_health_t h;
+
+    bl_key_health(shm, keys[key - 1].id, keys[key - 1].version, now, &h);
+    return h;
+}
+
+static void test_targets_health_of_a_key_tells_state_and_counts(void **state)
+{
+    static const int one[] = {1};
+    bl_target_health_t h;
+    apr_time_t before = bl_clock_wall();
+
+    (void)state;
+    make(1, one);
+    h = health_of(1, 1000);
+    assert_int_equal(h.state, BL_TARGET_READY);
+    assert_int_equal(h.last_used, 0);
+    tell(1, APR_SUCCESS, -1, 1000);
+    tell(1, BL_E_UPSTREAM_QUOTA, 2000, 1000);
+    h = health_of(1, 1500);
+    assert_string_equal(bl_target_state_name(h.state), "cooling");
+    assert_int_equal(h.left_ms, 1500);
+    assert_true(h.since >= before && h.since <= bl_clock_wall());
+    assert_true(h.last_used >= before);
+    assert_int_equal(h.last, BL_E_UPSTREAM_QUOTA);
+    assert_int_equal(bl_target_count(&h, APR_SUCCESS), 1);
+    assert_int_equal(bl_target_count(&h, BL_E_UPSTREAM_QUOTA), 1);
+    h = health_of(1, 3000);
+    assert_int_equal(h.state, BL_TARGET_READY);
+    assert_int_equal(h.since, 0);
+    tell(1, BL_E_UPSTREAM_AUTH, -1, 3000);
+    assert_int_equal(health_of(1, 3001).state, BL_TARGET_REFUSED);
+    tell(1, APR_SUCCESS, -1, 3002); /* an attempt from before the refusal */
+    assert_int_equal(health_of(1, 3003).state, BL_TARGET_REFUSED);
+    tell(1, APR_SUCCESS, -1, 3000 + 300000);
+    assert_int_equal(health_of(1, 303001).state, BL_TARGET_READY);
+}
+
+static void test_targets_health_of_an_upstream_tells_its_breaker(void **state)
+{
+    static const int one[] = {1};
+    bl_target_health_t h;
+
+    (void)state;
+    make(1, one);
+    fail_5_times();
+    bl_upstream_health(shm, upstream.id, 2000, &h);
+    assert_string_equal(bl_target_state_name(h.state), "open");
+    assert_int_equal(h.failures, 5);
+    assert_int_equal(h.left_ms, 4000);
+    assert_int_equal(h.last, BL_E_UPSTREAM_CONNECT);
+    assert_int_equal(bl_target_count(&h, BL_E_UPSTREAM_CONNECT), 5);
+    tell(1, APR_SUCCESS, -1, 7000);
+    bl_upstream_health(shm, upstream.id, 7001, &h);
+    assert_int_equal(h.state, BL_TARGET_READY);
+    assert_int_equal(h.failures, 0);
+}
+
+static void test_targets_of_another_database_are_other_ones(void **state)
+{
+    static const int one[] = {1};
+
+    (void)state;
+    make(1, one);
+    bl_targets_of_database(shm, "/a.db");
+    tell(1, BL_E_UPSTREAM_AUTH, -1, 1000);
+    bl_targets_of_database(shm, "/a.db"); /* a graceful restart */
+    assert_int_equal(next_key(1001), 0);
+    bl_targets_of_database(shm, "/b.db");
+    assert_int_equal(next_key(1001), 1);
 }
 
 /* --- the breaker (U30) -----------------------------------------------------
@@ -139,7 +347,7 @@ static void fail_times(int n, apr_status_t rv, bl_ms_t now)
 
 static int may_ask(bl_ms_t now)
 {
-    return bl_targets_may_ask(&targets, &upstream, now);
+    return bl_targets_may_ask(shm, &upstream, now);
 }
 
 static void open_breaker(bl_ms_t now)
@@ -228,7 +436,7 @@ static void test_targets_breakers_of_two_upstreams_are_apart(void **state)
     other = upstream;
     other.id = 8;
     assert_false(may_ask(1000));
-    assert_true(bl_targets_may_ask(&targets, &other, 1000));
+    assert_true(bl_targets_may_ask(shm, &other, 1000));
 }
 
 /* More keys and upstreams than places: the oldest is forgotten, nothing else.
@@ -240,7 +448,7 @@ static void test_targets_more_than_there_are_places_still_work(void **state)
 
     (void)state;
     make(1, one);
-    for (i = 1; i <= 3 * BL_TARGETS_KEYS; i++) {
+    for (i = 1; i <= 3 * BL_SHM_KEYS; i++) {
         upstream.id = i;
         keys[0].id = i;
         assert_int_equal(next_key(1000), i);
@@ -258,6 +466,17 @@ int main(void)
         cmocka_unit_test(test_targets_refused_key_is_out),
         cmocka_unit_test(test_targets_key_entered_anew_is_tried_at_once),
         cmocka_unit_test(test_targets_without_any_key_wait_for_none),
+        cmocka_unit_test(
+            test_targets_key_throttled_for_an_hour_is_quota_not_auth),
+        cmocka_unit_test(test_targets_looking_for_a_key_takes_no_turn),
+        cmocka_unit_test(
+            test_targets_key_throttled_in_one_child_rests_in_all_u06),
+        cmocka_unit_test(
+            test_targets_breaker_opened_by_one_child_is_open_in_all_u30),
+        cmocka_unit_test(test_targets_children_that_meet_make_one_place_a_key),
+        cmocka_unit_test(test_targets_health_of_a_key_tells_state_and_counts),
+        cmocka_unit_test(test_targets_health_of_an_upstream_tells_its_breaker),
+        cmocka_unit_test(test_targets_of_another_database_are_other_ones),
         cmocka_unit_test(test_targets_breaker_opens_after_5_failures_in_a_row),
         cmocka_unit_test(test_targets_open_breaker_lets_one_probe_pass_in_5_s),
         cmocka_unit_test(test_targets_breaker_closes_with_the_first_success),
@@ -267,5 +486,8 @@ int main(void)
         cmocka_unit_test(test_targets_more_than_there_are_places_still_work),
     };
 
+    shm = mmap(NULL, bl_shm_size(), PROT_READ | PROT_WRITE,
+               MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (shm == MAP_FAILED) return 1;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
