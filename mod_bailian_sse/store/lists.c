@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/lists.h"
 
+#include "base/time_text.h"
 #include "store/store_private.h"
-
-#include <stdio.h>
-#include <time.h>
 
 static int put_piece(const char *data, size_t len, void *ctx)
 {
@@ -26,15 +24,9 @@ apr_status_t bl_json_put_new(bl_buf_t *out, json_t *value)
 
 json_t *bl_time_new(apr_time_t at)
 {
-    time_t seconds = (time_t)(at / 1000000);
-    char text[96];
-    struct tm tm;
+    char text[BL_TIME_TEXT];
 
-    if (!at || !gmtime_r(&seconds, &tm)) return json_null();
-    snprintf(text, sizeof(text), "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ",
-             tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
-             tm.tm_min, tm.tm_sec, (int)(at / 1000 % 1000));
-    return json_string(text);
+    return at && *bl_time_text(text, at) ? json_string(text) : json_null();
 }
 
 apr_status_t bl_list_rows(bl_store_t *s, const char *sql, bl_row_new_fn *fn,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/usage.h"
 
-#define DAY_US (86400ll * 1000000)
+#include "base/time_text.h"
+
 #define TOKENS_MOST 1000000000000ll /* S-60: sums stay far below 2^63 */
 
 static apr_int64_t countable(apr_int64_t tokens)
@@ -26,7 +27,7 @@ apr_status_t bl_usage_add(bl_db_t *db, const bl_usage_t *u)
 
     if (!st) return bl_db_failure(db);
     bl_db_int(st, 1, u->stream);
-    bl_db_int(st, 2, u->at / DAY_US);
+    bl_db_int(st, 2, u->at / BL_DAY_US);
     bl_db_int(st, 3, u->key_id);
     bl_db_int(st, 4, u->is_failure);
     bl_db_int(st, 5, countable(u->input_tokens));
