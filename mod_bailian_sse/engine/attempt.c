@@ -95,6 +95,7 @@ static void arm_clock(bl_live_t *live);
 static void wait_before_next(bl_live_t *live, bl_ms_t wait)
 {
     bl_live_set_phase(live, BL_PHASE_RETRYING);
+    bl_live_mark(live, BL_MARK_RETRY, (apr_uint32_t)wait);
     live->is_waiting = 1;
     live->wait_until = bl_live_now(live) + wait;
     arm_clock(live);
@@ -118,6 +119,10 @@ static void settle(bl_live_t *live, apr_status_t why)
     bl_persist_attempt(&live->persist, live->attempt, why,
                        live->answer.failure_http, live->answer.failure_code,
                        bl_live_now(live) - live->attempt_began);
+    bl_count_error(live->engine->conf.shm, live->engine->child,
+                   BL_WORD_ATTEMPTS, why);
+    bl_mark_add(live->slot, bl_live_now(live), BL_MARK_FAILED,
+                (apr_uint32_t)live->attempt, why, live->answer.failure_http);
     if (why == APR_ENOSPC) {
         /* U23: the ceiling of one answer is ours, not the model's. */
         bl_live_rt_end(live, BL_OUTCOME_LENGTH, BL_E_UPSTREAM_TOO_LARGE);
@@ -208,6 +213,9 @@ static void note_first_content(bl_live_t *live)
     live->first_content_ms = bl_live_now(live) - live->stream->started_ms;
     live->last_progress = bl_live_now(live);
     bl_slot_set(live->slot, first_content_ms, live->first_content_ms);
+    bl_live_mark(live, BL_MARK_FIRST_CONTENT, 0);
+    bl_count_first_content(live->engine->conf.shm, live->engine->child,
+                           live->first_content_ms);
     bl_live_set_phase(live, BL_PHASE_STREAMING);
     arm_clock(live);
 }
@@ -234,6 +242,8 @@ static int on_is_blocked(void *ctx)
         live->was_paused = 1;
         __atomic_store_n(&live->stream->is_paused, 1, __ATOMIC_SEQ_CST);
         bl_live_set_phase(live, BL_PHASE_PAUSED);
+        bl_slot_set(live->slot, pauses, live->slot->pauses + 1);
+        bl_live_mark(live, BL_MARK_PAUSED, 0);
         bl_live_count(live, BL_COUNT_PAUSES, 1);
         /* A reader on another thread may have caught up just before it could
          * know that somebody waits for it. */
@@ -343,6 +353,7 @@ static void note_attempt(bl_live_t *live)
     live->attempt_began = live->last_progress = bl_live_now(live);
     bl_slot_set(live->slot, attempt, (apr_uint32_t)live->attempt);
     bl_live_set_phase(live, BL_PHASE_CONNECTING);
+    bl_live_mark(live, BL_MARK_ATTEMPT, (apr_uint32_t)live->attempt);
     bl_live_count(live, BL_COUNT_ATTEMPTS, 1);
 }
 
@@ -377,6 +388,7 @@ void bl_attempt_rt_look_at_pause(bl_live_t *live)
     live->was_paused = 0;
     __atomic_store_n(&live->stream->is_paused, 0, __ATOMIC_SEQ_CST);
     bl_live_set_phase(live, BL_PHASE_STREAMING);
+    bl_live_mark(live, BL_MARK_CONTINUED, 0);
     live->last_progress = bl_live_now(live);
     if (live->transfer) bl_transfer_rt_resume(live->transfer);
     if (live->stream->state != BL_STREAM_ENDED) arm_clock(live);

@@ -6,6 +6,7 @@
 #include "base/errors.h"
 #include "base/log.h"
 #include "shm/stats.h"
+#include "shm/trend.h"
 #include "upstream/transfer.h"
 
 #include <malloc.h>
@@ -43,6 +44,8 @@ static void on_tick(void *ctx)
 
     me->turn_longest_ms = (apr_uint32_t)bl_reactor_longest(e->reactor);
     bl_shm_reclaim(e->conf.shm);
+    bl_live_rt_show_all(e);
+    bl_trend_tick(e->conf.shm, bl_reactor_rt_now(e->reactor));
     give_memory_back(e);
     bl_reactor_rt_arm(e->reactor, &e->tick,
                       bl_reactor_rt_now(e->reactor) + TICK_MS);
@@ -195,7 +198,7 @@ static apr_status_t make_stream(bl_stream_t **ps, const bl_question_t *q,
 }
 
 static apr_status_t put_begin(bl_engine_t *e, const bl_question_t *q,
-                              const bl_stream_t *s)
+                              const bl_stream_t *s, const char *upstream)
 {
     bl_store_begin_t b;
 
@@ -206,6 +209,9 @@ static apr_status_t put_begin(bl_engine_t *e, const bl_question_t *q,
     b.item_id = q->item_id;
     b.app = s->app;
     b.transport = q->transport;
+    b.client = q->client;
+    b.request_id = q->request_id;
+    b.upstream = upstream;
     b.idempotency_key = q->idempotency_key;
     b.question = q->text;
     b.at = s->started_at;
@@ -250,7 +256,7 @@ static apr_status_t start(bl_engine_t *e, const bl_question_t *q,
         bl_stream_unref(s);
         return rv;
     }
-    rv = put_begin(e, q, s);
+    rv = put_begin(e, q, s, app->upstream->name);
     if (rv == APR_SUCCESS) {
         bl_registry_add(e->registry, s);
         rv = bl_live_begin(live);

@@ -53,6 +53,8 @@ typedef struct bl_question_t {
     const char *item_id;     /* or NULL */
     const char *app;         /* name, or NULL for the default */
     const char *transport;
+    const char *client;          /* its address, or NULL */
+    const char *request_id;      /* of its request, or NULL */
     const char *idempotency_key; /* or NULL */
     const char *text;            /* the user's words: what is stored */
     bl_ask_t ask;                /* session_id is filled in by the engine */

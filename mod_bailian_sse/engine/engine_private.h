@@ -34,6 +34,7 @@ struct bl_engine_t {
 };
 
 /* live.c */
+void bl_live_rt_show_all(bl_engine_t *e); /* once a second */
 void bl_live_rt_end_all(bl_engine_t *e, apr_status_t why);
 void bl_live_rt_free_all(bl_engine_t *e); /* the reactor has stopped */
 

@@ -26,6 +26,57 @@ void bl_live_set_phase(bl_live_t *live, bl_phase_t phase)
     bl_slot_set(live->slot, phase, (apr_uint32_t)phase);
 }
 
+void bl_live_mark(bl_live_t *live, bl_mark_kind_t what, apr_uint32_t n)
+{
+    bl_mark_add(live->slot, bl_live_now(live), what, n, APR_SUCCESS, 0);
+}
+
+/* --- what the live page shows of it ------------------------------------- */
+
+#define RATE_SHARE 4 /* the newest second counts one in so many */
+
+static void show_heartbeats(bl_live_t *live)
+{
+    apr_uint32_t n =
+        __atomic_load_n(&live->stream->heartbeats, __ATOMIC_RELAXED);
+
+    if (n == live->heartbeats) return;
+    bl_slot_set(live->slot, heartbeats, n);
+    bl_live_mark(live, BL_MARK_HEARTBEATS, n - live->heartbeats);
+    live->heartbeats = n;
+}
+
+/* Sinks send heartbeats while nothing happens here, and a rate falls. */
+static void show(bl_live_t *live)
+{
+    apr_uint64_t seq = bl_journal_tail(live->stream->journal);
+    apr_uint32_t now = (apr_uint32_t)(seq - live->shown_seq) * 10;
+    apr_uint32_t rate = live->slot->rate;
+
+    live->shown_seq = seq;
+    /* Rounded so that it reaches both what it rises to, and zero. */
+    rate = now > rate ? rate + (now - rate + RATE_SHARE - 1) / RATE_SHARE
+                      : rate - (rate - now + RATE_SHARE - 1) / RATE_SHARE;
+    bl_slot_set(live->slot, rate, rate);
+    bl_slot_set(live->slot, queue_bytes,
+                (apr_uint32_t)bl_stream_rt_lag(live->stream));
+    show_heartbeats(live);
+    if (live->transfer && bl_transfer_is_connected(live->transfer) &&
+        bl_slot_get(live->slot, phase) == BL_PHASE_CONNECTING)
+    {
+        bl_live_set_phase(live, BL_PHASE_WAITING);
+    }
+}
+
+void bl_live_rt_show_all(bl_engine_t *e)
+{
+    bl_live_t *live;
+
+    for (live = e->lives; live; live = live->next) {
+        if (live->stream->state != BL_STREAM_ENDED) show(live);
+    }
+}
+
 /* --- the end ------------------------------------------------------------ */
 
 static bl_counter_t outcome_counter(bl_outcome_t outcome)
@@ -140,8 +191,10 @@ static void store_end(bl_live_t *live)
     end.first_content_ms = live->first_content_ms;
     end.duration_ms = live->ended_ms - live->stream->started_ms;
     end.key_id = live->key ? live->key->id : 0;
+    memcpy(end.key_last4, live->slot->key_last4, sizeof(end.key_last4));
     end.answer = a;
     end.finish = finish_name(live, live->stream->outcome);
+    end.slot = live->slot;
     bl_persist_rt_end(&live->persist, &end);
 }
 
@@ -155,6 +208,10 @@ void bl_live_rt_end(bl_live_t *live, bl_outcome_t outcome, apr_status_t why)
     bl_reactor_rt_disarm(live->engine->reactor, &live->reader_timer);
     bl_reactor_rt_disarm(live->engine->reactor, &live->clock);
     bl_live_count(live, outcome_counter(outcome), 1);
+    bl_count_error(live->engine->conf.shm, live->engine->child, BL_WORD_ENDS,
+                   why);
+    show(live);
+    bl_mark_add(live->slot, live->ended_ms, BL_MARK_END, outcome, why, 0);
     count_answer(live);
     log_end(live, outcome, why);
     store_end(live);
@@ -203,13 +260,33 @@ static bl_phase_t phase_of(const bl_live_t *live)
                                                  : BL_PHASE_CONNECTING;
 }
 
+static void mark_readers(bl_live_t *live)
+{
+    bl_stream_t *s = live->stream;
+    apr_uint32_t n = (apr_uint32_t)s->reader_count;
+
+    bl_slot_set(live->slot, readers, n);
+    if (s->resumes != live->resumes) {
+        live->resumes = s->resumes;
+        bl_slot_set(live->slot, resumes, live->resumes);
+        bl_live_mark(live, BL_MARK_RESUMED, n);
+    }
+    else if (s->reader_count != live->reader_count) {
+        bl_live_mark(live,
+                     s->reader_count > live->reader_count ? BL_MARK_ATTACHED
+                                                          : BL_MARK_LEFT,
+                     n);
+    }
+    live->reader_count = s->reader_count;
+}
+
 /* The last reader went: the policy. A new one came: nothing happened. */
 static void look_at_readers(bl_live_t *live)
 {
     bl_stream_t *s = live->stream;
     bl_reactor_t *r = live->engine->reactor;
 
-    bl_slot_set(live->slot, readers, (apr_uint32_t)s->reader_count);
+    mark_readers(live);
     if (s->reader_count) {
         if (live->reader_timer.place) {
             bl_reactor_rt_disarm(r, &live->reader_timer);
@@ -224,6 +301,7 @@ static void look_at_readers(bl_live_t *live)
     }
     if (live->reader_timer.place) return;
     bl_live_set_phase(live, BL_PHASE_DETACHED);
+    bl_live_mark(live, BL_MARK_DETACHED, (apr_uint32_t)(s->detach_ms / 1000));
     bl_reactor_rt_arm(r, &live->reader_timer, bl_live_now(live) + s->detach_ms);
 }
 
@@ -236,8 +314,6 @@ static void note_progress(bl_live_t *live)
     bl_slot_set(live->slot, seq, seq);
     bl_slot_set(live->slot, bytes, bl_journal_bytes(s->journal));
     bl_slot_set(live->slot, last_event_ms, bl_live_now(live));
-    bl_slot_set(live->slot, heartbeats,
-                __atomic_load_n(&s->heartbeats, __ATOMIC_RELAXED));
     bl_slot_set(live->slot, queue_bytes, (apr_uint32_t)bl_stream_rt_lag(s));
     bl_persist_rt_note(&live->persist);
 }
@@ -305,6 +381,7 @@ static void on_begin(bl_letter_t *letter)
     s->dirty = on_dirty_or_changed;
     s->changed = on_dirty_or_changed;
     s->stop = on_stop;
+    bl_live_mark(live, BL_MARK_START, 0);
     bl_persist_rt_begin(&live->persist, live->engine->reactor,
                         &live->store_timer);
     memset(&ev, 0, sizeof(ev));
@@ -363,6 +440,9 @@ apr_status_t bl_live_create(bl_live_t **plive, bl_engine_t *e,
     ask.parameters = app->parameters;
     slot->attempts_most = (apr_uint32_t)live->limits.retries + 1;
     snprintf(slot->app, sizeof(slot->app), "%.60s", app->name);
+    snprintf(slot->transport, sizeof(slot->transport), "%s", q->transport);
+    snprintf(slot->client, sizeof(slot->client), "%s",
+             q->client ? q->client : "");
     rv = live->dialect
              ? live->dialect->request(&live->target, &ask, &live->request)
              : BL_E_NO_APP;

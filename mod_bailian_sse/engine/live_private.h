@@ -8,6 +8,7 @@
 
 #include "live.h"
 #include "persist.h"
+#include "shm/marks.h"
 #include "shm/stats.h"
 #include "upstream/transfer.h"
 
@@ -31,6 +32,9 @@ struct bl_live_t {
     int attempt;
     int used_once; /* a class that is retried once was */
     int was_paused;
+    int reader_count; /* as of the last mark */
+    apr_uint32_t resumes, heartbeats;
+    apr_uint64_t shown_seq; /* at the last look of the engine */
     bl_ms_t attempt_began;
     bl_ms_t last_progress;
 
@@ -50,6 +54,8 @@ struct bl_live_t {
 bl_ms_t bl_live_now(const bl_live_t *live);
 void bl_live_count(bl_live_t *live, bl_counter_t which, apr_uint64_t n);
 void bl_live_set_phase(bl_live_t *live, bl_phase_t phase);
+/* A line of its timeline. */
+void bl_live_mark(bl_live_t *live, bl_mark_kind_t what, apr_uint32_t n);
 
 /* Ends as this class asks for. */
 void bl_live_rt_fail(bl_live_t *live, apr_status_t why);

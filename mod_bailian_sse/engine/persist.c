@@ -179,6 +179,8 @@ static void fill_end(bl_persist_t *p, bl_store_end_t *e)
     e->output_tokens = a->output_tokens;
     e->first_content_ms = p->end.first_content_ms;
     e->duration_ms = p->end.duration_ms;
+    e->timeline = p->timeline;
+    e->timeline_len = p->timeline_len;
     e->at = bl_clock_wall();
 }
 
@@ -206,6 +208,7 @@ static apr_status_t store_end(bl_persist_t *p)
     if (p->end.key_id) {
         snprintf(key, sizeof(key), "%" APR_INT64_T_FMT, p->end.key_id);
         e.key_id = key;
+        e.key_last4 = p->end.key_last4;
     }
     rv = bl_store_put_end(p->store, &e);
     if (p->attempts.len) p->attempts.len--; /* the bracket, if tried again */
@@ -230,6 +233,8 @@ void bl_persist_rt_end(bl_persist_t *p, const bl_persist_end_t *end)
     p->end = *end;
     p->answer = *end->answer;
     p->end.answer = &p->answer;
+    p->timeline_len = bl_marks_pack(end->slot, p->timeline);
+    p->end.slot = NULL;
     p->has_end = 1;
     try_end(p);
 }

@@ -13,6 +13,7 @@
 #define BL_PERSIST_H
 
 #include "reactor/reactor.h"
+#include "shm/marks.h"
 #include "store/store.h"
 #include "stream/stream.h"
 
@@ -21,8 +22,10 @@ typedef struct bl_persist_end_t {
     bl_ms_t first_content_ms; /* -1 */
     bl_ms_t duration_ms;
     apr_int64_t key_id; /* 0 = none was used */
+    char key_last4[8];
     const bl_answer_t *answer;
     const char *finish;
+    const bl_slot_t *slot; /* its timeline; read before the end call returns */
 } bl_persist_end_t;
 
 typedef struct bl_persist_t {
@@ -35,6 +38,8 @@ typedef struct bl_persist_t {
     bl_buf_t attempts; /* JSON array, without its closing bracket */
     bl_persist_end_t end;
     bl_answer_t answer; /* end.answer's copy */
+    char timeline[BL_MARKS_PACKED];
+    size_t timeline_len;
     int has_end;
     int is_done;
 } bl_persist_t;

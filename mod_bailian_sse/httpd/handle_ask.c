@@ -202,6 +202,8 @@ static int ask_it(request_rec *r, bl_call_t *call, const chat_ask_t *ask,
     q.item_id = ask->item_id;
     q.app = ask->app ? ask->app : call->conf.app;
     q.transport = "sse";
+    q.client = r->useragent_ip;
+    q.request_id = bl_call_request_id(r);
     q.idempotency_key = key;
     q.text = ask->message;
     if (ask->messages)

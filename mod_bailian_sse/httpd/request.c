@@ -82,6 +82,19 @@ apr_status_t bl_call_who(request_rec *r, bl_call_t *call, const char *client_id)
     return bl_principal_of_anonymous(&call->principal, client_id);
 }
 
+#define REQUEST_ID_BYTES 128
+
+const char *bl_call_request_id(request_rec *r)
+{
+    const char *id = apr_table_get(r->headers_in, "X-Request-Id");
+
+    if (id && *id && strlen(id) < REQUEST_ID_BYTES && bl_client_id_is_valid(id))
+    {
+        return id;
+    }
+    return apr_table_get(r->subprocess_env, "UNIQUE_ID");
+}
+
 /* --- the body ----------------------------------------------------------- */
 
 static apr_status_t check_type(request_rec *r)

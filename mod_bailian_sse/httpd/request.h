@@ -34,6 +34,10 @@ int bl_call_map_to_storage(request_rec *r);
 apr_status_t bl_call_who(request_rec *r, bl_call_t *call,
                          const char *client_id);
 
+/* What the caller, or a proxy before us, calls this request: X-Request-Id when
+ * it is one word of visible ASCII, else mod_unique_id's; NULL: neither. */
+const char *bl_call_request_id(request_rec *r);
+
 /* The whole JSON body, an object; freed with r->pool. *pdetail (may stay
  * NULL) says what is wrong in words. */
 apr_status_t bl_call_json(request_rec *r, bl_call_t *call, json_t **pbody,

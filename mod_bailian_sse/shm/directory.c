@@ -88,7 +88,7 @@ static void keep_counters(bl_shm_t *shm, bl_child_t *child)
 {
     int i;
 
-    for (i = 0; i < BL_COUNTERS; i++) {
+    for (i = 0; i < BL_WORDS; i++) {
         __atomic_add_fetch(
             &shm->past[i],
             __atomic_exchange_n(&child->counters[i], 0, __ATOMIC_RELAXED),

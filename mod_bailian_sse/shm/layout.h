@@ -56,6 +56,24 @@ typedef enum {
         BL_COUNTERS
 } bl_counter_t;
 
+/* First content, in milliseconds: a bucket counts what took at most that
+ * long; one more counts the rest. */
+#define BL_FIRST_BUCKETS                                                       \
+    10, 25, 50, 75, 100, 150, 200, 300, 400, 500, 750, 1000, 1500, 2000, 3000, \
+        5000, 7500, 10000, 15000, 20000, 30000, 60000
+#define BL_BUCKETS 23
+#define BL_ERROR_LINES (BL_E_END - BL_E_BASE - 1)
+
+/* Everything that is counted, as one row of words: the counters above, then
+ * ends and failed attempts by line of the error table, then first content. */
+enum {
+    BL_WORD_ENDS = BL_COUNTERS,
+    BL_WORD_ATTEMPTS = BL_WORD_ENDS + BL_ERROR_LINES,
+    BL_WORD_FIRST = BL_WORD_ATTEMPTS + BL_ERROR_LINES,
+    BL_WORD_FIRST_MS = BL_WORD_FIRST + BL_BUCKETS, /* the sum */
+    BL_WORDS
+};
+
 typedef enum {
     BL_PHASE_CONNECTING,
     BL_PHASE_WAITING,
@@ -79,7 +97,35 @@ enum { BL_SLOT_FREE, BL_SLOT_ASKING, BL_SLOT_TAKEN };
     __atomic_store_n(&(s)->field, (value), __ATOMIC_RELAXED)
 #define bl_slot_get(s, field) __atomic_load_n(&(s)->field, __ATOMIC_RELAXED)
 
-/* One live stream. 320 bytes. */
+/* What happened to a stream, for its timeline (docs/admin-api.md). */
+typedef enum {
+    BL_MARK_START,
+    BL_MARK_ATTEMPT,       /* n: which */
+    BL_MARK_FAILED,        /* n: which; error, status */
+    BL_MARK_RETRY,         /* n: in ms */
+    BL_MARK_FIRST_CONTENT, /* */
+    BL_MARK_PAUSED,
+    BL_MARK_CONTINUED,
+    BL_MARK_HEARTBEATS, /* n: how many */
+    BL_MARK_ATTACHED,   /* n: readers now; likewise the next two */
+    BL_MARK_RESUMED,
+    BL_MARK_LEFT,
+    BL_MARK_DETACHED, /* n: seconds it has */
+    BL_MARK_END       /* n: bl_outcome_t; error */
+} bl_mark_kind_t;
+
+typedef struct bl_mark_t {
+    apr_uint32_t at_ms; /* since the start */
+    apr_uint32_t n;
+    apr_uint16_t status; /* HTTP */
+    unsigned char what;  /* bl_mark_kind_t */
+    unsigned char error; /* line of the error table + 1; 0 = none */
+} bl_mark_t;
+
+#define BL_MARKS 24      /* kept of one stream */
+#define BL_MARKS_FIRST 8 /* never overwritten; behind them a ring */
+
+/* One live stream. 688 bytes. */
 typedef struct bl_slot_t {
     apr_uint32_t word;  /* BL_SLOT_WORD: taken by compare-and-swap; 0 = free */
     apr_uint32_t child; /* index into children */
@@ -99,6 +145,13 @@ typedef struct bl_slot_t {
     char key_last4[8];
     char owner[BL_PRINCIPAL_BYTES];
     char app[64];
+    apr_uint32_t resumes;
+    apr_uint32_t pauses;
+    apr_uint32_t rate; /* events of ten seconds */
+    apr_uint32_t mark_count;
+    char transport[12];
+    char client[46]; /* INET6_ADDRSTRLEN */
+    bl_mark_t marks[BL_MARKS];
 } bl_slot_t;
 
 /* In pid: who cleans up after a child that is dead. */
@@ -112,7 +165,7 @@ typedef struct bl_child_t {
     apr_int64_t started_at;
     apr_uint32_t live; /* slots it holds */
     apr_uint32_t turn_longest_ms;
-    apr_uint64_t counters[BL_COUNTERS];
+    apr_uint64_t counters[BL_WORDS];
 } bl_child_t;
 
 /* A stream that has just ended: its slot is free at once, but its row is in
@@ -142,12 +195,32 @@ typedef struct bl_place_t {
     apr_uint32_t counts[BL_TRIES];
 } bl_place_t;
 
+/* --- trend: what was counted in each step of time --------------------- */
+
+#define BL_TREND_SECONDS 300 /* one sample a second */
+#define BL_TREND_TENS 360    /* one every ten seconds */
+
+typedef struct bl_sample_t {
+    apr_int64_t step;  /* monotonic seconds, or tens of them; 0 = none */
+    apr_uint32_t live; /* streams at its end */
+    apr_uint32_t counts[BL_WORDS];
+} bl_sample_t;
+
+typedef struct bl_trend_t {
+    apr_uint32_t writer;           /* pid; 0 = nobody writes right now */
+    apr_int64_t second;            /* of the newest sample */
+    apr_uint64_t totals[BL_WORDS]; /* at the newest sample */
+    bl_sample_t seconds[BL_TREND_SECONDS];
+    bl_sample_t tens[BL_TREND_TENS];
+} bl_trend_t;
+
 struct bl_shm_t {
     apr_uint32_t magic;
     apr_uint32_t size; /* of the whole segment: another build is refused */
     unsigned char server_id[16];
     apr_uint32_t top; /* no slot at or above it was ever used */
-    apr_uint64_t past[BL_COUNTERS];
+    apr_uint64_t past[BL_WORDS];
+    bl_trend_t trend;
     apr_uint32_t recent_next; /* a ring */
     bl_recent_t recent[BL_RECENT_KEYS];
     bl_child_t children[BL_SHM_CHILDREN];

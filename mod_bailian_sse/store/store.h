@@ -66,6 +66,9 @@ typedef struct bl_store_begin_t {
     const char *item_id;         /* client's id of the question, or NULL */
     const char *app;             /* app name */
     const char *transport;       /* "sse" */
+    const char *client;          /* its address, or NULL */
+    const char *request_id;      /* of its request, or NULL */
+    const char *upstream;        /* name, or NULL */
     const char *idempotency_key; /* or NULL */
     const char *question;        /* UTF-8 text of the user's message */
     apr_time_t at;               /* wall time */
@@ -109,6 +112,9 @@ typedef struct bl_store_end_t {
     apr_time_t at;
     const char *attempts_json; /* [{"n":1,"class":..,"status":..}] or NULL */
     const char *key_id;        /* api_key.id as text, or NULL */
+    const char *key_last4;     /* of that key, or NULL */
+    const void *timeline;      /* packed (shm/marks.h), or NULL */
+    size_t timeline_len;
 } bl_store_end_t;
 
 apr_status_t bl_store_put_end(bl_store_t *s, const bl_store_end_t *e);

@@ -20,6 +20,7 @@ void bl_cursor_rt_open(bl_cursor_t *c, bl_stream_t *s, apr_uint64_t after,
     s->cursors = c;
     s->reader_count++;
     s->had_reader = 1;
+    if (after) s->resumes++;
     if (s->changed) s->changed(s, s->producer);
 }
 

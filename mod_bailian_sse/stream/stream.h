@@ -67,6 +67,7 @@ struct bl_stream_t {
     apr_status_t failure; /* why, when the outcome is not a good one */
     bl_cursor_t *cursors;
     int reader_count;
+    apr_uint32_t resumes;  /* readers that came with a place */
     int had_reader;        /* somebody read at least for a moment */
     int is_dirty;          /* events came since the cursors were woken */
     bl_stream_fn *changed; /* producer's: a reader came, went or caught up */

@@ -100,6 +100,7 @@ static int stored(void)
 static void end_stream(bl_outcome_t outcome, apr_status_t why)
 {
     bl_persist_end_t end;
+    static bl_slot_t slot;
 
     bl_stream_rt_end(s, outcome, why, "stop");
     memset(&end, 0, sizeof(end));
@@ -107,6 +108,7 @@ static void end_stream(bl_outcome_t outcome, apr_status_t why)
     end.first_content_ms = 10;
     end.duration_ms = 20;
     end.answer = &answer;
+    end.slot = &slot;
     end.finish = "stop";
     bl_persist_rt_end(&persist, &end);
 }
