@@ -48,7 +48,8 @@ def httpd_environment(report_dir):
     if library:
         log = "log_path=%s/report" % report_dir
         found["LD_PRELOAD"] = library
-        found["ASAN_OPTIONS"] = "detect_leaks=0:abort_on_error=1:" + log
+        found["ASAN_OPTIONS"] = "detect_leaks=0:abort_on_error=1:" \
+            "allow_user_segv_handler=0:" + log
         found["UBSAN_OPTIONS"] = "print_stacktrace=1:" + log
         found["TSAN_OPTIONS"] = "second_deadlock_stack=1:" + log
     return found
