@@ -3,10 +3,9 @@
 #include "base/clock.h"
 #include "base/errors.h"
 #include "crypto/token.h"
+#include "process.h"
 
-#include <errno.h>
 #include <sched.h>
-#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -59,18 +58,37 @@ int bl_shm_is_sound(const bl_shm_t *shm)
 
 /* --- children ----------------------------------------------------------- */
 
+/* This process, as bl_child_t.who says it. */
+static apr_uint64_t who_i_am(apr_uint32_t flag)
+{
+    bl_child_t me;
+
+    me.pid = (apr_uint32_t)getpid() | flag;
+    me.born = bl_process_born(getpid());
+    return me.who;
+}
+
+static int is_dead(apr_uint64_t who)
+{
+    bl_child_t child;
+
+    child.who = who;
+    return !bl_process_is_there((pid_t)(child.pid & ~BL_CHILD_CLEANER),
+                                child.born);
+}
+
 apr_status_t bl_shm_join(bl_shm_t *shm, apr_int64_t child_id, int *pchild)
 {
+    apr_uint64_t me = who_i_am(0);
     int i;
 
     *pchild = -1;
     bl_shm_reclaim(shm);
     for (i = 0; i < BL_SHM_CHILDREN; i++) {
         bl_child_t *child = &shm->children[i];
-        apr_uint32_t none = 0;
+        apr_uint64_t none = 0;
 
-        if (!__atomic_compare_exchange_n(&child->pid, &none,
-                                         (apr_uint32_t)getpid(), 0,
+        if (!__atomic_compare_exchange_n(&child->who, &none, me, 0,
                                          __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
         {
             continue;
@@ -125,7 +143,7 @@ static int clean_up(bl_shm_t *shm, int index)
     /* A claim or a release may have been cut half-way. */
     __atomic_store_n(&child->live, 0, __ATOMIC_SEQ_CST);
     keep_counters(shm, child);
-    __atomic_store_n(&child->pid, 0, __ATOMIC_RELEASE);
+    __atomic_store_n(&child->who, 0, __ATOMIC_RELEASE);
     return n;
 }
 
@@ -134,23 +152,18 @@ void bl_shm_leave(bl_shm_t *shm, int child)
     if (child >= 0) clean_up(shm, child);
 }
 
-static int is_dead(apr_uint32_t pid)
-{
-    return kill((pid_t)(pid & ~BL_CHILD_CLEANER), 0) && errno == ESRCH;
-}
-
 int bl_shm_reclaim(bl_shm_t *shm)
 {
-    apr_uint32_t me = (apr_uint32_t)getpid() | BL_CHILD_CLEANER;
     int i, n = 0;
 
     for (i = 0; i < BL_SHM_CHILDREN; i++) {
         bl_child_t *child = &shm->children[i];
-        apr_uint32_t pid = __atomic_load_n(&child->pid, __ATOMIC_ACQUIRE);
+        apr_uint64_t who = __atomic_load_n(&child->who, __ATOMIC_ACQUIRE);
 
         /* A cleaner can die too. */
-        if (!pid || !is_dead(pid)) continue;
-        if (!__atomic_compare_exchange_n(&child->pid, &pid, me, 0,
+        if (!who || !is_dead(who)) continue;
+        if (!__atomic_compare_exchange_n(&child->who, &who,
+                                         who_i_am(BL_CHILD_CLEANER), 0,
                                          __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
         {
             continue;

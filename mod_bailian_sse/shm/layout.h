@@ -158,7 +158,13 @@ typedef struct bl_slot_t {
 #define BL_CHILD_CLEANER 0x80000000u
 
 typedef struct bl_child_t {
-    apr_uint32_t pid; /* 0 = free; taken by compare-and-swap */
+    union {
+        apr_uint64_t who; /* 0 = free; taken by compare-and-swap */
+        struct {
+            apr_uint32_t pid;
+            apr_uint32_t born; /* bl_process_born(): pids come again */
+        };
+    };
     apr_uint32_t is_draining;
     apr_int64_t
         child_id; /* bl_store_health_t.child_id: also names its socket */

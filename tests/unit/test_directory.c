@@ -633,8 +633,44 @@ static void test_directory_dead_cleaner_is_followed_by_another(void **state)
     waitpid(pid, &status, 0);
     shm->children[child].pid = (apr_uint32_t)pid | BL_CHILD_CLEANER;
     assert_int_equal(bl_shm_reclaim(shm), 1);
-    assert_int_equal(shm->children[child].pid, 0);
+    assert_int_equal(shm->children[child].who, 0);
     assert_int_equal(bl_slot_count(shm), 0);
+}
+
+/* A child died, and its pid was given to a process that is not ours. */
+static void
+test_directory_reused_pid_does_not_keep_a_dead_childs_slots(void **state)
+{
+    int child = join(1);
+    bl_slot_ask_t ask = ask_of(child, "user:li");
+    char id[BL_ID_TEXT + 1];
+    pid_t pid;
+
+    (void)state;
+    take(&ask, id);
+    pid = fork();
+    if (!pid) {
+        pause();
+        _exit(0);
+    }
+    shm->children[child].pid = (apr_uint32_t)pid;
+    assert_int_not_equal(shm->children[child].born, 0);
+    shm->children[child].born += 1;
+    assert_int_equal(bl_shm_reclaim(shm), 1);
+    assert_int_equal(shm->children[child].who, 0);
+    kill(pid, SIGKILL);
+    waitpid(pid, &child, 0);
+}
+
+/* Where /proc cannot be read a pid is all there is. */
+static void test_directory_child_of_unknown_age_is_judged_by_its_pid(void **s)
+{
+    int child = join(1);
+
+    (void)s;
+    shm->children[child].born = 0;
+    assert_int_equal(bl_shm_reclaim(shm), 0);
+    assert_int_equal(shm->children[child].pid, getpid());
 }
 
 #define HANDS 16
@@ -702,7 +738,7 @@ static void test_directory_counts_never_drift(void **state)
     bl_shm_reclaim(shm);
     assert_int_equal(bl_slot_count(shm), 0);
     for (i = 0; i < BL_SHM_CHILDREN; i++)
-        assert_int_equal(shm->children[i].pid, 0);
+        assert_int_equal(shm->children[i].who, 0);
     for (i = 0; i < BL_DIRECTORY_SLOTS; i++)
         assert_int_equal(shm->slots[i].word, 0);
     for (i = 0; i < 4; i++) { /* each principal has its whole ceiling again */
@@ -743,6 +779,8 @@ int main(void)
         with_shm(test_directory_ids_of_forked_children_differ),
         with_shm(test_directory_killed_child_is_reclaimed_a_living_one_not),
         with_shm(test_directory_dead_cleaner_is_followed_by_another),
+        with_shm(test_directory_reused_pid_does_not_keep_a_dead_childs_slots),
+        with_shm(test_directory_child_of_unknown_age_is_judged_by_its_pid),
         with_shm(test_directory_counts_never_drift),
         with_shm(test_directory_ceiling_of_all_holds_in_a_race),
         with_shm(test_directory_ceiling_of_a_principal_holds_in_a_race),
