@@ -40,12 +40,14 @@ static void put_children(const bl_shm_t *shm, bl_buf_t *out)
     bl_buf_puts(out, ",\"children\":[");
     for (i = 0; i < BL_SHM_CHILDREN; i++) {
         const bl_child_t *child = &shm->children[i];
+        apr_uint32_t pid = bl_slot_get(child, pid);
 
-        if (!child->pid || (child->pid & BL_CHILD_CLEANER)) continue;
+        if (!pid || (pid & BL_CHILD_CLEANER)) continue;
         bl_buf_printf(out, "%s{\"pid\":%u,\"live\":%u,\"draining\":%s",
-                      n++ ? "," : "", child->pid, child->live,
-                      child->is_draining ? "true" : "false");
-        bl_buf_printf(out, ",\"turnLongestMs\":%u}", child->turn_longest_ms);
+                      n++ ? "," : "", pid, bl_slot_get(child, live),
+                      bl_slot_get(child, is_draining) ? "true" : "false");
+        bl_buf_printf(out, ",\"turnLongestMs\":%u}",
+                      bl_slot_get(child, turn_longest_ms));
     }
     bl_buf_puts(out, "]");
 }

@@ -42,7 +42,8 @@ static void on_tick(void *ctx)
     bl_engine_t *e = ctx;
     bl_child_t *me = &e->conf.shm->children[e->child];
 
-    me->turn_longest_ms = (apr_uint32_t)bl_reactor_longest(e->reactor);
+    bl_slot_set(me, turn_longest_ms,
+                (apr_uint32_t)bl_reactor_longest(e->reactor));
     bl_shm_reclaim(e->conf.shm);
     bl_live_rt_show_all(e);
     bl_trend_tick(e->conf.shm, bl_reactor_rt_now(e->reactor));
@@ -382,7 +383,7 @@ void bl_engine_drain(bl_engine_t *e, int is_graceful)
         e->conf.drain_ms = 0;
         __atomic_store_n(&e->is_refusing, 1, __ATOMIC_RELAXED);
     }
-    e->conf.shm->children[e->child].is_draining = 1;
+    bl_slot_set(&e->conf.shm->children[e->child], is_draining, 1);
     bl_log(BL_LOG_INFO, 0,
            BL_LOGNO(1307) "draining: %d streams have %d ms to finish",
            bl_registry_count(e->registry), (int)e->conf.drain_ms);
