@@ -7,9 +7,16 @@ apr_status_t bl_audit_add(bl_db_t *db, const bl_admin_who_t *who,
                           const char *action, const char *object,
                           const char *detail)
 {
+    return bl_audit_outcome(db, who, action, object, detail, "done");
+}
+
+apr_status_t bl_audit_outcome(bl_db_t *db, const bl_admin_who_t *who,
+                              const char *action, const char *object,
+                              const char *detail, const char *outcome)
+{
     static const char sql[] =
-        "INSERT INTO audit (at, actor, from_addr, action, object, detail)"
-        " VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        "INSERT INTO audit (at, actor, from_addr, action, object, detail,"
+        " outcome) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
     sqlite3_stmt *st = bl_db_stmt(db, sql);
 
     if (!st) return bl_db_failure(db);
@@ -19,5 +26,6 @@ apr_status_t bl_audit_add(bl_db_t *db, const bl_admin_who_t *who,
     bl_db_text(st, 4, action);
     bl_db_text(st, 5, object);
     bl_db_text(st, 6, detail);
+    bl_db_text(st, 7, outcome);
     return bl_db_run(db, st, NULL);
 }

@@ -19,4 +19,9 @@ apr_status_t bl_audit_add(bl_db_t *db, const bl_admin_who_t *who,
                           const char *action, const char *object,
                           const char *detail);
 
+/* outcome: "done", or "refused". */
+apr_status_t bl_audit_outcome(bl_db_t *db, const bl_admin_who_t *who,
+                              const char *action, const char *object,
+                              const char *detail, const char *outcome);
+
 #endif

@@ -13,8 +13,11 @@ static void free_upstream(bl_upstream_t *u)
 {
     int i;
 
-    for (i = 0; i < u->key_count; i++)
+    for (i = 0; i < u->key_count; i++) {
         free(u->keys[i].sealed);
+        free(u->keys[i].apps);
+        free(u->keys[i].models);
+    }
     free(u->keys);
     free(u->base_url);
     free(u->workspace);
@@ -60,11 +63,21 @@ static void *one_more(void *array, int count, size_t size)
     return grown;
 }
 
+/* NULL means "as the directive says", which the catalog calls -1. */
+static apr_int64_t number_or_unset(sqlite3_stmt *st, int column)
+{
+    return sqlite3_column_type(st, column) == SQLITE_NULL
+               ? -1
+               : sqlite3_column_int64(st, column);
+}
+
 static apr_status_t load_upstreams(bl_db_t *db, bl_catalog_t *c)
 {
-    static const char sql[] = "SELECT id, name, kind, base_url, workspace,"
-                              " ca_file, proxy, use_http2 FROM upstream"
-                              " ORDER BY id";
+    static const char sql[] =
+        "SELECT id, name, kind, base_url, workspace,"
+        " ca_file, proxy, use_http2, connect_ms,"
+        " first_content_ms, gap_ms, total_ms FROM upstream"
+        " ORDER BY id";
     sqlite3_stmt *st = bl_db_stmt(db, sql);
     apr_status_t rv;
 
@@ -88,6 +101,10 @@ static apr_status_t load_upstreams(bl_db_t *db, bl_catalog_t *c)
         u->ca_file = bl_db_dup(st, 5, &rv);
         u->proxy = bl_db_dup(st, 6, &rv);
         u->use_http2 = sqlite3_column_int(st, 7);
+        u->connect_ms = number_or_unset(st, 8);
+        u->first_content_ms = number_or_unset(st, 9);
+        u->gap_ms = number_or_unset(st, 10);
+        u->total_ms = number_or_unset(st, 11);
         if (rv != APR_EOF) break;
     }
     bl_db_done(st);
@@ -108,6 +125,7 @@ static apr_status_t read_key(sqlite3_stmt *st, bl_upstream_t *u)
 {
     bl_key_t *all = one_more(u->keys, u->key_count, sizeof(*all)), *k;
     int len = sqlite3_column_bytes(st, 7);
+    apr_status_t rv = APR_SUCCESS;
 
     if (!all) return APR_ENOMEM;
     u->keys = all;
@@ -118,6 +136,10 @@ static apr_status_t read_key(sqlite3_stmt *st, bl_upstream_t *u)
     k->weight = sqlite3_column_int(st, 4);
     k->priority = sqlite3_column_int(st, 5);
     k->version = sqlite3_column_int64(st, 6);
+    bl_db_copy(st, 8, k->account, sizeof(k->account));
+    k->apps = bl_db_dup(st, 9, &rv);
+    k->models = bl_db_dup(st, 10, &rv);
+    if (rv != APR_SUCCESS) return rv;
     k->sealed = malloc(len ? (size_t)len : 1);
     if (!k->sealed) return APR_ENOMEM;
     if (len) memcpy(k->sealed, sqlite3_column_blob(st, 7), (size_t)len);
@@ -128,7 +150,8 @@ static apr_status_t read_key(sqlite3_stmt *st, bl_upstream_t *u)
 static apr_status_t load_keys(bl_db_t *db, bl_catalog_t *c)
 {
     static const char sql[] = "SELECT upstream_id, id, name, last4, weight,"
-                              " priority, version, sealed FROM api_key"
+                              " priority, version, sealed, account, apps,"
+                              " models FROM api_key"
                               " WHERE state = 'enabled' ORDER BY priority, id";
     sqlite3_stmt *st = bl_db_stmt(db, sql);
     apr_status_t rv;
@@ -141,14 +164,6 @@ static apr_status_t load_keys(bl_db_t *db, bl_catalog_t *c)
     }
     bl_db_done(st);
     return rv == APR_EOF ? APR_SUCCESS : rv;
-}
-
-/* NULL means "as the directive says", which the catalog calls -1. */
-static apr_int64_t number_or_unset(sqlite3_stmt *st, int column)
-{
-    return sqlite3_column_type(st, column) == SQLITE_NULL
-               ? -1
-               : sqlite3_column_int64(st, column);
 }
 
 static apr_status_t read_app(sqlite3_stmt *st, bl_catalog_t *c, bl_app_t *a)
@@ -175,6 +190,12 @@ static apr_status_t read_app(sqlite3_stmt *st, bl_catalog_t *c, bl_app_t *a)
     a->total_ms = number_or_unset(st, 15);
     a->retries = (int)number_or_unset(st, 16);
     bl_db_copy(st, 17, a->policy, sizeof(a->policy));
+    bl_db_copy(st, 18, a->retry_pace, sizeof(a->retry_pace));
+    a->retry_ms = number_or_unset(st, 19);
+    a->heartbeat_first_ms = number_or_unset(st, 20);
+    a->heartbeat_ms = number_or_unset(st, 21);
+    a->streams_per_principal = (int)number_or_unset(st, 22);
+    a->queue_bytes = number_or_unset(st, 23);
     return rv;
 }
 
@@ -184,7 +205,8 @@ static apr_status_t load_apps(bl_db_t *db, bl_catalog_t *c)
         "SELECT id, name, upstream_id, app_id, is_default, is_incremental,"
         " has_thoughts, enable_thinking, flow_mode, answer_nodes, parameters,"
         " workspace, connect_ms, first_content_ms, gap_ms, total_ms, retries,"
-        " policy FROM app ORDER BY id";
+        " policy, retry_pace, retry_ms, heartbeat_first_ms, heartbeat_ms,"
+        " principal_streams, queue_bytes FROM app ORDER BY id";
     sqlite3_stmt *st = bl_db_stmt(db, sql);
     apr_status_t rv;
 
@@ -278,4 +300,23 @@ const bl_app_t *bl_catalog_app(const bl_catalog_t *c, const char *name)
         if (!strcmp(c->apps[i].app_id, name)) return &c->apps[i];
     }
     return NULL;
+}
+
+/* Is this one of the names of a JSON array? Names of apps and models hold no
+ * character that JSON would escape. */
+static int is_among(const char *names, const char *name)
+{
+    size_t len = strlen(name);
+    const char *at;
+
+    if (!names) return 1;
+    for (at = strstr(names, name); at; at = strstr(at + 1, name)) {
+        if (at > names && at[-1] == '"' && at[len] == '"') return 1;
+    }
+    return 0;
+}
+
+int bl_key_is_for(const bl_key_t *key, const bl_app_t *app)
+{
+    return is_among(key->apps, app->name) && is_among(key->models, app->app_id);
 }

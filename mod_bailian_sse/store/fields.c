@@ -8,13 +8,18 @@
 #include <string.h>
 
 /* What is refused here is refused as this. */
-#define say(err, size, ...) bl_error_say(BL_E_BAD_VALUE, err, size, __VA_ARGS__)
+#define say(why, name, ...)                                                    \
+    (snprintf((why)->field, sizeof((why)->field), "%.63s", name),              \
+     bl_error_say(BL_E_BAD_VALUE, (why)->text, sizeof((why)->text),            \
+                  __VA_ARGS__))
 
 static json_t *column_new(sqlite3_stmt *st, int column, bl_field_kind_t kind)
 {
     const char *text;
 
-    if (sqlite3_column_type(st, column) == SQLITE_NULL) return json_null();
+    if (sqlite3_column_type(st, column) == SQLITE_NULL) {
+        return kind == BL_FIELD_NAMES ? json_array() : json_null();
+    }
     switch (kind) {
     case BL_FIELD_BOOL:
     case BL_FIELD_TRISTATE:
@@ -22,6 +27,7 @@ static json_t *column_new(sqlite3_stmt *st, int column, bl_field_kind_t kind)
     case BL_FIELD_NUMBER:
         return json_integer(sqlite3_column_int64(st, column));
     case BL_FIELD_OBJECT:
+    case BL_FIELD_NAMES:
         text = (const char *)sqlite3_column_text(st, column);
         return text ? json_loads(text, 0, NULL) : NULL;
     default:
@@ -63,77 +69,101 @@ static int has_control(const char *s)
     return 0;
 }
 
-static apr_status_t check_text(const bl_field_t *f, const json_t *v, char *err,
-                               size_t size)
+static apr_status_t check_text(const bl_field_t *f, const json_t *v,
+                               bl_complaint_t *why)
 {
     const char *s = json_string_value(v), *wish;
 
     if (!s || !*s || strlen(s) != json_string_length(v) || has_control(s)) {
-        return say(err, size, "%s must be a text without control characters",
+        return say(why, f->name, "%s must be a text without control characters",
                    f->name);
     }
     if ((apr_int64_t)strlen(s) > f->most) {
-        return say(err, size, "%s must have at most %d bytes", f->name,
+        return say(why, f->name, "%s must have at most %d bytes", f->name,
                    (int)f->most);
     }
     wish = f->check ? f->check(s) : NULL;
-    return wish ? say(err, size, "%s %s", f->name, wish) : APR_SUCCESS;
+    return wish ? say(why, f->name, "%s %s", f->name, wish) : APR_SUCCESS;
 }
 
-static apr_status_t check_value(const bl_field_t *f, const json_t *v, char *err,
-                                size_t size)
+static apr_status_t check_names(const bl_field_t *f, const json_t *v,
+                                bl_complaint_t *why)
+{
+    const json_t *one;
+    size_t i;
+
+    if (!json_is_array(v) || (apr_int64_t)json_array_size(v) > f->most) {
+        return say(why, f->name, "%s must be an array of at most %d names",
+                   f->name, (int)f->most);
+    }
+    json_array_foreach(v, i, one)
+    {
+        const char *s = json_string_value(one);
+
+        if (!s || !*s || strlen(s) >= BL_NAME_BYTES ||
+            strlen(s) != json_string_length(one) || has_control(s))
+        {
+            return say(why, f->name, "%s must hold names of 1 to %d bytes",
+                       f->name, BL_NAME_BYTES - 1);
+        }
+    }
+    return APR_SUCCESS;
+}
+
+static apr_status_t check_value(const bl_field_t *f, const json_t *v,
+                                bl_complaint_t *why)
 {
     if (!v || json_is_null(v)) {
-        return f->is_required ? say(err, size, "%s is needed", f->name)
+        return f->is_required ? say(why, f->name, "%s is needed", f->name)
                               : APR_SUCCESS;
     }
     switch (f->kind) {
     case BL_FIELD_BOOL:
     case BL_FIELD_TRISTATE:
         if (json_is_boolean(v)) return APR_SUCCESS;
-        return say(err, size, "%s must be true or false%s", f->name,
+        return say(why, f->name, "%s must be true or false%s", f->name,
                    f->kind == BL_FIELD_TRISTATE ? " or null" : "");
     case BL_FIELD_NUMBER:
-        if (json_is_integer(v) && json_integer_value(v) >= 0 &&
+        if (json_is_integer(v) && json_integer_value(v) >= f->least &&
             json_integer_value(v) <= f->most)
         {
             return APR_SUCCESS;
         }
-        return say(err, size, "%s must be a whole number from 0 to %ld",
-                   f->name, (long)f->most);
+        return say(why, f->name, "%s must be a whole number from %ld to %ld",
+                   f->name, (long)f->least, (long)f->most);
     case BL_FIELD_OBJECT:
         if (json_is_object(v)) return APR_SUCCESS;
-        return say(err, size, "%s must be a JSON object", f->name);
+        return say(why, f->name, "%s must be a JSON object", f->name);
+    case BL_FIELD_NAMES:
+        return check_names(f, v, why);
     default:
-        return check_text(f, v, err, size);
+        return check_text(f, v, why);
     }
 }
 
 apr_status_t bl_fields_apply(json_t *row, const char *changes,
-                             const bl_field_t *fields, char *err,
-                             size_t err_size)
+                             const bl_field_t *fields, bl_complaint_t *why)
 {
-    json_error_t why;
-    json_t *all = json_loads(changes, JSON_REJECT_DUPLICATES, &why), *value;
+    json_error_t at;
+    json_t *all = json_loads(changes, JSON_REJECT_DUPLICATES, &at), *value;
     apr_status_t rv = APR_SUCCESS;
     const char *name;
     int i;
 
     if (!json_is_object(all)) {
         json_decref(all);
-        return say(err, err_size, "the fields must be a JSON object");
+        return say(why, "", "the fields must be a JSON object");
     }
     json_object_foreach(all, name, value)
     {
         if (!find_field(fields, name)) {
-            rv = say(err, err_size, "there is no field \"%.64s\"", name);
+            rv = say(why, name, "there is no field \"%.64s\"", name);
             break;
         }
         if (json_object_set(row, name, value) != 0) rv = APR_ENOMEM;
     }
     for (i = 0; rv == APR_SUCCESS && fields[i].name; i++) {
-        rv = check_value(&fields[i], json_object_get(row, fields[i].name), err,
-                         err_size);
+        rv = check_value(&fields[i], json_object_get(row, fields[i].name), why);
     }
     json_decref(all);
     return rv;
@@ -149,10 +179,11 @@ void bl_fields_bind(sqlite3_stmt *st, const json_t *row,
         char *text;
 
         if (!v || json_is_null(v)) continue; /* unbound is NULL */
+        if (json_is_array(v) && !json_array_size(v)) continue;
         if (json_is_string(v)) {
             bl_db_text(st, i + 1, json_string_value(v));
         }
-        else if (json_is_object(v)) {
+        else if (json_is_object(v) || json_is_array(v)) {
             text = json_dumps(v, JSON_COMPACT | JSON_REAL_PRECISION(15));
             if (text) sqlite3_bind_text(st, i + 1, text, -1, SQLITE_TRANSIENT);
             free(text);

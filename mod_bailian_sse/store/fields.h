@@ -9,11 +9,12 @@
  *
  * OWNERSHIP  objects from read are new references.
  * THREADS    any; the statement's connection is the caller's.
- * ERRORS     BL_E_BAD_VALUE; err says which field and what would be right.
+ * ERRORS     BL_E_BAD_VALUE; why says which field and what would be right.
  */
 #ifndef BL_FIELDS_H
 #define BL_FIELDS_H
 
+#include "store/admin.h"
 #include "store/db.h"
 
 #include <jansson.h>
@@ -22,8 +23,9 @@ typedef enum {
     BL_FIELD_TEXT, /* NULL or 1 to most bytes, no control character */
     BL_FIELD_BOOL,
     BL_FIELD_TRISTATE, /* true, false or null */
-    BL_FIELD_NUMBER,   /* null or 0 to most */
-    BL_FIELD_OBJECT    /* null or a JSON object, stored as text */
+    BL_FIELD_NUMBER,   /* null, or least to most */
+    BL_FIELD_OBJECT,   /* null or a JSON object, stored as text */
+    BL_FIELD_NAMES     /* an array of up to most texts, stored as text */
 } bl_field_kind_t;
 
 typedef struct bl_field_t {
@@ -33,6 +35,7 @@ typedef struct bl_field_t {
     apr_int64_t most;
     /* A further check: NULL or what would be right. May be NULL. */
     const char *(*check)(const char *value);
+    apr_int64_t least;
 } bl_field_t;
 
 /* The row a statement stands on; its columns from `first` on are the fields
@@ -43,11 +46,10 @@ json_t *bl_fields_read_new(sqlite3_stmt *st, int first,
 /* Lays the members of changes over row. Names that are no fields are refused.
  * Ends with a check of the whole row. */
 apr_status_t bl_fields_apply(json_t *row, const char *changes,
-                             const bl_field_t *fields, char *err,
-                             size_t err_size);
+                             const bl_field_t *fields, bl_complaint_t *why);
 
-/* Binds ?1 ... ?n. The row must outlive the statement's run, except objects,
- * which are copied. */
+/* Binds ?1 ... ?n. The row must outlive the statement's run, except objects
+ * and arrays, which are copied. */
 void bl_fields_bind(sqlite3_stmt *st, const json_t *row,
                     const bl_field_t *fields);
 

@@ -29,16 +29,19 @@ json_t *bl_time_new(apr_time_t at)
     return at && *bl_time_text(text, at) ? json_string(text) : json_null();
 }
 
-apr_status_t bl_list_rows(bl_store_t *s, const char *sql, bl_row_new_fn *fn,
-                          void *ctx, bl_buf_t *out)
+apr_status_t bl_list_rows_bound(bl_store_t *s, const char *sql,
+                                bl_row_bind_fn *bind, void *bind_ctx,
+                                bl_row_new_fn *fn, void *ctx, json_t **prows)
 {
     json_t *rows = json_array();
     sqlite3_stmt *st = NULL;
     bl_db_t *db;
     apr_status_t rv = bl_store_read_begin(s, &db);
 
+    *prows = NULL;
     if (rv == APR_SUCCESS) {
         st = bl_db_stmt(db, sql);
+        if (st && bind) bind(st, bind_ctx);
         while ((rv = bl_db_step(db, st)) == APR_SUCCESS) {
             if (json_array_append_new(rows, fn(st, ctx)) == 0) continue;
             rv = APR_ENOMEM;
@@ -47,9 +50,10 @@ apr_status_t bl_list_rows(bl_store_t *s, const char *sql, bl_row_new_fn *fn,
     }
     bl_db_done(st);
     bl_store_read_end(s, db);
-    if (rv != APR_EOF) {
-        json_decref(rows);
-        return rv;
+    if (rv == APR_EOF) {
+        *prows = rows;
+        return APR_SUCCESS;
     }
-    return bl_json_put_new(out, rows);
+    json_decref(rows);
+    return rv;
 }

@@ -16,9 +16,13 @@
 /* Makes one element from the row; a new reference, NULL without memory. */
 typedef json_t *bl_row_new_fn(sqlite3_stmt *st, void *ctx);
 
-/* sql: a static constant without parameters. */
-apr_status_t bl_list_rows(bl_store_t *s, const char *sql, bl_row_new_fn *fn,
-                          void *ctx, bl_buf_t *out);
+/* Binds the parameters of the query. */
+typedef void bl_row_bind_fn(sqlite3_stmt *st, void *ctx);
+
+/* All rows as a new array. sql: a static constant; bind may be NULL. */
+apr_status_t bl_list_rows_bound(bl_store_t *s, const char *sql,
+                                bl_row_bind_fn *bind, void *bind_ctx,
+                                bl_row_new_fn *fn, void *ctx, json_t **prows);
 
 /* Appends the text of value, and drops the reference: APR_ENOMEM for NULL. */
 apr_status_t bl_json_put_new(bl_buf_t *out, json_t *value);

@@ -193,7 +193,9 @@ typedef struct bl_key_t {
     char name[BL_NAME_BYTES];
     char last4[5];
     int weight, priority;
-    unsigned char *sealed; /* opened by bl_key_open() for one attempt */
+    char account[BL_NAME_BYTES]; /* label of its account; "" none */
+    char *apps, *models;         /* JSON arrays of names; NULL: all */
+    unsigned char *sealed;       /* opened by bl_key_open() for one attempt */
     size_t sealed_len;
     apr_int64_t version;
 } bl_key_t;
@@ -207,6 +209,8 @@ typedef struct bl_upstream_t {
     char *ca_file;
     char *proxy;
     int use_http2; /* 1 auto (ALPN), 0 HTTP/1.1 only */
+    /* -1 = as the directive says */
+    bl_ms_t connect_ms, first_content_ms, gap_ms, total_ms;
     int key_count;
     bl_key_t *keys; /* enabled ones, by priority then id */
 } bl_upstream_t;
@@ -222,10 +226,14 @@ typedef struct bl_app_t {
     char *answer_nodes; /* NULL */
     char *parameters;   /* JSON object or NULL */
     char *workspace;    /* NULL: the upstream's */
-    /* -1 = as the directive says */
+    /* -1 = as the upstream, then the directive says */
     bl_ms_t connect_ms, first_content_ms, gap_ms, total_ms;
     int retries;
-    char policy[32]; /* "cancel", "drain", "detach 60s" or "" */
+    char policy[32];     /* "cancel", "drain", "detach 60s" or "" */
+    char retry_pace[16]; /* "off", "fixed", "exponential" or "" */
+    bl_ms_t retry_ms, heartbeat_first_ms, heartbeat_ms; /* -1 likewise */
+    int streams_per_principal;                          /* -1 likewise */
+    apr_int64_t queue_bytes;                            /* -1 likewise */
 } bl_app_t;
 
 struct bl_catalog_t {
@@ -241,6 +249,10 @@ void bl_catalog_unref(bl_catalog_t *c);
 /* name NULL or "": the default app. NULL when there is none. An app is found by
  * its name, or by its upstream app_id when no name fits. */
 const bl_app_t *bl_catalog_app(const bl_catalog_t *c, const char *name);
+
+/* May this key be used for this app? By the app's name, and by its app_id,
+ * which of a model API is the model. */
+int bl_key_is_for(const bl_key_t *key, const bl_app_t *app);
 
 /* Opens a sealed key into a malloc'd, NUL-terminated secret that the caller
  * wipes and frees by bl_secret_free(). BL_E_KEYRING_MISSING when it cannot be.
