@@ -63,8 +63,8 @@ static bl_ms_t retry_in(bl_live_t *live, apr_status_t why)
         if (live->answer.failure_http == 403) {
             return live->app->upstream->key_count > live->attempt ? 0 : -1;
         }
-        return bl_targets_key(live->engine->conf.shm, live->app->upstream, now,
-                              &next, &cool) == APR_SUCCESS
+        return bl_targets_key(live->engine->conf.shm, live->app, now, &next,
+                              &cool) == APR_SUCCESS
                    ? 0
                    : -1;
     }
@@ -74,8 +74,8 @@ static bl_ms_t retry_in(bl_live_t *live, apr_status_t why)
     if (why == BL_E_UPSTREAM_QUOTA) {
         /* Another account's key is fresh, or else the first one to be: this
          * one rests as long as the upstream said. */
-        if (bl_targets_key(live->engine->conf.shm, live->app->upstream, now,
-                           &next, &cool) == APR_SUCCESS)
+        if (bl_targets_key(live->engine->conf.shm, live->app, now, &next,
+                           &cool) == APR_SUCCESS)
         {
             wait = 0;
         }
@@ -107,7 +107,7 @@ static void settle(bl_live_t *live, apr_status_t why)
     bl_ms_t retry_after = bl_transfer_retry_after_ms(live->transfer);
     bl_ms_t wait;
 
-    bl_targets_tell(live->engine->conf.shm, live->app->upstream,
+    bl_targets_tell(live->engine->conf.shm, live->catalog, live->app->upstream,
                     why == BL_E_UPSTREAM_AUTH &&
                             live->answer.failure_http == 403
                         ? NULL /* this app, not this key */
@@ -326,7 +326,7 @@ static apr_status_t pick_key(bl_live_t *live, char **psecret, bl_ms_t *pwait)
     apr_status_t rv;
 
     *psecret = NULL;
-    rv = bl_targets_take_key(live->engine->conf.shm, live->app->upstream,
+    rv = bl_targets_take_key(live->engine->conf.shm, live->app,
                              bl_live_now(live), &live->key, pwait);
     if (rv != APR_SUCCESS) return rv;
     memcpy(live->slot->key_last4, live->key->last4, sizeof(live->key->last4));

@@ -219,16 +219,43 @@ static apr_status_t put_begin(bl_engine_t *e, const bl_question_t *q,
     return bl_store_put_begin(e->store, &b);
 }
 
-/* What an app itself says stands over the directives. */
+static void overlay_upstream(bl_limits_t *limits, const bl_upstream_t *u)
+{
+    if (u->connect_ms >= 0) limits->connect_ms = u->connect_ms;
+    if (u->first_content_ms >= 0) {
+        limits->first_content_ms = u->first_content_ms;
+    }
+    if (u->gap_ms >= 0) limits->gap_ms = u->gap_ms;
+    if (u->total_ms >= 0) limits->total_ms = u->total_ms;
+}
+
+static void overlay_retry(bl_limits_t *limits, const bl_app_t *app)
+{
+    if (!strcmp(app->retry_pace, "off")) limits->pace = BL_RETRY_OFF;
+    if (!strcmp(app->retry_pace, "fixed")) limits->pace = BL_RETRY_FIXED;
+    if (!strcmp(app->retry_pace, "exponential")) {
+        limits->pace = BL_RETRY_EXPONENTIAL;
+    }
+    if (app->retries >= 0) limits->retries = app->retries;
+    if (app->retry_ms >= 0) limits->retry_ms = app->retry_ms;
+}
+
+/* What an app itself says stands over its upstream, and that over the
+ * directives. */
 static void overlay(bl_limits_t *limits, const bl_app_t *app)
 {
+    overlay_upstream(limits, app->upstream);
+    overlay_retry(limits, app);
     if (app->connect_ms >= 0) limits->connect_ms = app->connect_ms;
     if (app->first_content_ms >= 0) {
         limits->first_content_ms = app->first_content_ms;
     }
     if (app->gap_ms >= 0) limits->gap_ms = app->gap_ms;
     if (app->total_ms >= 0) limits->total_ms = app->total_ms;
-    if (app->retries >= 0) limits->retries = app->retries;
+    if (app->streams_per_principal > 0) {
+        limits->streams_per_principal = app->streams_per_principal;
+    }
+    if (app->queue_bytes > 0) limits->queue_bytes = (size_t)app->queue_bytes;
     if (!strncmp(app->policy, "cancel", 6)) limits->policy = BL_POLICY_CANCEL;
     if (!strncmp(app->policy, "drain", 5)) limits->policy = BL_POLICY_DRAIN;
     if (!strncmp(app->policy, "detach", 6)) {

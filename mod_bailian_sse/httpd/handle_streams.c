@@ -17,6 +17,22 @@
 #define STOP_TRIES 200 /* x 5 ms */
 #define STOP_USEC 5000
 
+/* The app's own heartbeat stands over the directive. */
+static void set_heartbeat(bl_call_t *call, const char *name,
+                          bl_sink_plan_t *plan)
+{
+    bl_catalog_t *catalog = bl_store_catalog(bl_engine_store(call->engine));
+    const bl_app_t *app = bl_catalog_app(catalog, name);
+
+    plan->heartbeat_first_ms = app && app->heartbeat_first_ms >= 0
+                                   ? app->heartbeat_first_ms
+                                   : call->conf.heartbeat_first_ms;
+    plan->heartbeat_ms = app && app->heartbeat_ms >= 0
+                             ? app->heartbeat_ms
+                             : call->conf.heartbeat_ms;
+    bl_catalog_unref(catalog);
+}
+
 int bl_serve_stream(request_rec *r, bl_call_t *call, bl_stream_t *s,
                     apr_uint64_t after, const char *as)
 {
@@ -29,8 +45,7 @@ int bl_serve_stream(request_rec *r, bl_call_t *call, bl_stream_t *s,
     plan.kind = bl_encoder_find(as);
     plan.lang = call->lang;
     plan.is_sync_wanted = call->conf.async == BL_ASYNC_SYNC;
-    plan.heartbeat_first_ms = call->conf.heartbeat_first_ms;
-    plan.heartbeat_ms = call->conf.heartbeat_ms;
+    set_heartbeat(call, s->app, &plan);
     plan.slow_ms = call->conf.slow_ms;
     return bl_sink_serve(r, &plan);
 }

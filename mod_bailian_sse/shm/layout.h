@@ -194,7 +194,8 @@ typedef struct bl_place_t {
     apr_int64_t since; /* wall: the state began */
     apr_int64_t last_used;
     bl_ms_t until;         /* monotonic: rest of a key, next probe */
-    apr_uint64_t turn;     /* of equal keys the lowest is next */
+    apr_uint64_t turn;     /* key: the lowest is next; upstream: where
+                              its keys are */
     apr_uint32_t state;    /* bl_target_state_t */
     apr_uint32_t failures; /* upstream: in a row */
     apr_uint32_t last;     /* newest of counts */
@@ -231,7 +232,6 @@ struct bl_shm_t {
     bl_recent_t recent[BL_RECENT_KEYS];
     bl_child_t children[BL_SHM_CHILDREN];
     apr_uint64_t targets_of; /* which database keys and upstreams are of */
-    apr_uint64_t target_turn;
     bl_place_t keys[BL_SHM_KEYS];
     bl_place_t upstreams[BL_SHM_UPSTREAMS];
     /* Beside the slots, dense, because they are searched as a whole: 0 = none

@@ -7,6 +7,7 @@
 
 #define OPEN_AFTER 5         /* failures in a row */
 #define COOL_DEFAULT_MS 5000 /* a 429 without Retry-After */
+#define STRIDE (1 << 20)     /* of a key with weight 1 */
 #define REFUSED_MS 300000    /* a refused key is tried again that late */
 
 #define get(word) __atomic_load_n(&(word), __ATOMIC_RELAXED)
@@ -149,20 +150,55 @@ int bl_key_is_refused(const bl_place_t *key)
     return get(key->state) == BL_TARGET_REFUSED;
 }
 
-void bl_key_use(bl_shm_t *shm, bl_place_t *key)
+/* Stride scheduling: a use moves the key on by a step that is the smaller the
+ * greater its weight, from where the upstream's keys are now, so that a key
+ * that rested, or is new, is not owed what it missed. */
+void bl_key_use(bl_place_t *upstream, bl_place_t *key, int weight)
 {
-    put(key->turn, __atomic_add_fetch(&shm->target_turn, 1, __ATOMIC_RELAXED));
+    /* One further, so that of two that are even the one used now is last. */
+    apr_uint64_t from = get(key->turn), now = get(upstream->turn) + 1;
+
+    if (from < now) from = now;
+    put(upstream->turn, from);
+    put(key->turn, from + STRIDE / (apr_uint64_t)(weight > 0 ? weight : 1));
     put(key->last_used, bl_clock_wall());
+}
+
+/* A second rest that begins when the first is over is a new one. */
+static void cool(bl_place_t *key, bl_ms_t cool_ms, bl_ms_t now)
+{
+    if (!bl_key_rests(key, now)) change_state(key, BL_TARGET_READY);
+    put(key->until, now + (cool_ms > 0 ? cool_ms : COOL_DEFAULT_MS));
+    change_state(key, BL_TARGET_COOLING);
+}
+
+void bl_key_cool(bl_place_t *key, bl_ms_t cool_ms, bl_ms_t now)
+{
+    if (!bl_key_is_refused(key)) cool(key, cool_ms, now);
+}
+
+static int restore(bl_place_t *place)
+{
+    put(place->failures, 0);
+    put(place->until, 0);
+    return change_state(place, BL_TARGET_READY);
+}
+
+int bl_key_restore(bl_place_t *key)
+{
+    return restore(key);
+}
+
+int bl_upstream_restore(bl_place_t *upstream)
+{
+    return restore(upstream);
 }
 
 int bl_key_tell(bl_place_t *key, apr_status_t rv, bl_ms_t cool_ms, bl_ms_t now)
 {
     count(key, rv);
     if (rv == BL_E_UPSTREAM_QUOTA) {
-        /* A second rest that begins when the first is over is a new one. */
-        if (!bl_key_rests(key, now)) change_state(key, BL_TARGET_READY);
-        put(key->until, now + (cool_ms > 0 ? cool_ms : COOL_DEFAULT_MS));
-        change_state(key, BL_TARGET_COOLING);
+        cool(key, cool_ms, now);
     }
     else if (rv == BL_E_UPSTREAM_AUTH) {
         put(key->until, now + REFUSED_MS);

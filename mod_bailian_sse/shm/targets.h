@@ -59,8 +59,17 @@ bl_place_t *bl_upstream_place(bl_shm_t *shm, apr_int64_t id);
 bl_ms_t bl_key_rests(const bl_place_t *key, bl_ms_t now);
 int bl_key_is_refused(const bl_place_t *key);
 
-/* The key is used now: it is the last in turn. */
-void bl_key_use(bl_shm_t *shm, bl_place_t *key);
+/* The key is used now: the greater its weight (1 or more), the sooner it is
+ * its turn again among the keys of its upstream. */
+void bl_key_use(bl_place_t *upstream, bl_place_t *key, int weight);
+
+/* Rests without an attempt of its own: its account met a limit. One that was
+ * refused stays so. */
+void bl_key_cool(bl_place_t *key, bl_ms_t cool_ms, bl_ms_t now);
+
+/* An admin's word: usable at once. 1: it was not. */
+int bl_key_restore(bl_place_t *key);
+int bl_upstream_restore(bl_place_t *upstream);
 
 /* An attempt ended as rv; 1: refused, and that is news. cool_ms: what the
  * upstream said (Retry-After), or -1. */

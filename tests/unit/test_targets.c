@@ -11,6 +11,7 @@
 static bl_shm_t *shm;
 static bl_key_t keys[4];
 static bl_upstream_t upstream;
+static bl_app_t app;
 
 /* One upstream with n keys of these priorities, as the catalog sorts them. */
 static void make(int n, const int *priorities)
@@ -20,6 +21,10 @@ static void make(int n, const int *priorities)
     assert_int_equal(bl_shm_format(shm), APR_SUCCESS);
     memset(&upstream, 0, sizeof(upstream));
     memset(keys, 0, sizeof(keys));
+    memset(&app, 0, sizeof(app));
+    app.upstream = &upstream;
+    app.app_id = "qwen-plus";
+    snprintf(app.name, sizeof(app.name), "qa");
     upstream.id = 7;
     upstream.keys = keys;
     upstream.key_count = n;
@@ -36,14 +41,19 @@ static apr_int64_t next_key(bl_ms_t now)
     const bl_key_t *key;
     bl_ms_t wait;
 
-    bl_targets_take_key(shm, &upstream, now, &key, &wait);
+    bl_targets_take_key(shm, &app, now, &key, &wait);
     return key ? key->id : 0;
 }
 
 static void tell(int key, apr_status_t rv, bl_ms_t cool_ms, bl_ms_t now)
 {
-    bl_targets_tell(shm, &upstream, key ? &keys[key - 1] : NULL, rv, cool_ms,
-                    now);
+    bl_targets_tell(shm, NULL, &upstream, key ? &keys[key - 1] : NULL, rv,
+                    cool_ms, now);
+}
+
+static void set_account(bl_key_t *key, const char *account)
+{
+    snprintf(key->account, sizeof(key->account), "%s", account);
 }
 
 static void expect_none(bl_ms_t now, apr_status_t why, bl_ms_t wait_ms)
@@ -51,7 +61,7 @@ static void expect_none(bl_ms_t now, apr_status_t why, bl_ms_t wait_ms)
     const bl_key_t *key = keys;
     bl_ms_t wait = 0;
 
-    assert_int_equal(bl_targets_key(shm, &upstream, now, &key, &wait), why);
+    assert_int_equal(bl_targets_key(shm, &app, now, &key, &wait), why);
     assert_null(key);
     assert_int_equal(wait, wait_ms);
 }
@@ -164,10 +174,108 @@ static void test_targets_looking_for_a_key_takes_no_turn(void **state)
     make(2, two);
     assert_int_equal(next_key(1000), 1);
     for (i = 0; i < 5; i++) {
-        assert_int_equal(bl_targets_key(shm, &upstream, 1000, &key, &wait),
+        assert_int_equal(bl_targets_key(shm, &app, 1000, &key, &wait),
                          APR_SUCCESS);
         assert_int_equal(key->id, 2);
     }
+}
+
+static void test_targets_weight_is_the_share_of_a_key(void **state)
+{
+    static const int same[] = {1, 1};
+    int i, seen[3] = {0};
+
+    (void)state;
+    make(2, same);
+    keys[0].weight = 3;
+    keys[1].weight = 1;
+    for (i = 0; i < 400; i++)
+        seen[next_key(1000)]++;
+    assert_in_range(seen[1], 299, 301);
+}
+
+/* A key that rested is not owed the turns that it missed. */
+static void test_targets_key_that_rested_takes_only_its_share(void **state)
+{
+    static const int same[] = {1, 1};
+    int i, seen[3] = {0};
+
+    (void)state;
+    make(2, same);
+    tell(1, BL_E_UPSTREAM_QUOTA, 1000, 1000);
+    for (i = 0; i < 100; i++)
+        assert_int_equal(next_key(1500), 2);
+    for (i = 0; i < 10; i++)
+        seen[next_key(2000)]++;
+    assert_in_range(seen[1], 4, 6);
+}
+
+static void test_targets_key_is_used_for_its_apps_and_models_only(void **state)
+{
+    static const int same[] = {1, 1};
+
+    (void)state;
+    make(2, same);
+    keys[0].apps = "[\"other\",\"qa2\"]";
+    assert_int_equal(next_key(1000), 2);
+    keys[1].models = "[\"qwen-max\"]";
+    assert_int_equal(next_key(1000), 0);
+    keys[0].apps = "[\"other\",\"qa\"]";
+    assert_int_equal(next_key(1000), 1);
+    keys[0].models = "[\"qwen-max\"]";
+    keys[1].models = "[\"qwen-plus\"]";
+    assert_int_equal(next_key(1000), 2);
+}
+
+/* U06: limits count per account, also over upstreams. */
+static void test_targets_limit_of_an_account_rests_all_its_keys(void **state)
+{
+    static const int same[] = {1, 1, 1};
+    bl_key_t elsewhere;
+    bl_upstream_t both[2];
+    bl_catalog_t catalog;
+
+    (void)state;
+    make(3, same);
+    memset(&catalog, 0, sizeof(catalog));
+    memset(&elsewhere, 0, sizeof(elsewhere));
+    elsewhere.id = 40;
+    elsewhere.version = 1;
+    set_account(&elsewhere, "main");
+    set_account(&keys[0], "main");
+    set_account(&keys[1], "main");
+    set_account(&keys[2], "second");
+    both[0] = upstream;
+    both[1] = upstream;
+    both[1].keys = &elsewhere;
+    both[1].key_count = 1;
+    catalog.upstreams = both;
+    catalog.upstream_count = 2;
+    bl_targets_tell(shm, &catalog, &upstream, &keys[0], BL_E_UPSTREAM_QUOTA,
+                    2000, 1000);
+    assert_int_equal(next_key(1500), 3);
+    assert_int_equal(next_key(1500), 3);
+    assert_int_equal(bl_key_rests(bl_key_place(shm, 40, 1), 1500), 1500);
+    assert_int_equal(next_key(3000), 1);
+}
+
+static void test_targets_restored_by_the_admin_is_used_at_once(void **state)
+{
+    static const int one[] = {1};
+    int i;
+
+    (void)state;
+    make(1, one);
+    tell(1, BL_E_UPSTREAM_AUTH, -1, 1000);
+    assert_int_equal(next_key(1001), 0);
+    assert_true(bl_key_restore(bl_key_place(shm, 1, 1)));
+    assert_int_equal(next_key(1001), 1);
+    assert_false(bl_key_restore(bl_key_place(shm, 1, 1)));
+    for (i = 0; i < 5; i++)
+        tell(0, BL_E_UPSTREAM_CONNECT, -1, 1000);
+    assert_false(bl_targets_may_ask(shm, &upstream, 1001));
+    assert_true(bl_upstream_restore(bl_upstream_place(shm, 7)));
+    assert_true(bl_targets_may_ask(shm, &upstream, 1001));
 }
 
 /* --- all children (U05, U06, U30) ------------------------------------------
@@ -233,7 +341,7 @@ static void use_all_keys(void)
     int i;
 
     for (i = 1; i <= 200; i++)
-        bl_key_use(shm, bl_key_place(shm, i, 1));
+        bl_key_use(bl_upstream_place(shm, 1), bl_key_place(shm, i, 1), 1);
 }
 
 static void test_targets_children_that_meet_make_one_place_a_key(void **state)
@@ -256,7 +364,6 @@ static void test_targets_children_that_meet_make_one_place_a_key(void **state)
     for (i = 0; i < BL_SHM_KEYS; i++)
         n += shm->keys[i].name != 0;
     assert_int_equal(n, 200);
-    assert_int_equal(shm->target_turn, 8 * 200);
 }
 
 /* --- what the admin page sees ----------------------------------------------
@@ -469,6 +576,11 @@ int main(void)
         cmocka_unit_test(
             test_targets_key_throttled_for_an_hour_is_quota_not_auth),
         cmocka_unit_test(test_targets_looking_for_a_key_takes_no_turn),
+        cmocka_unit_test(test_targets_weight_is_the_share_of_a_key),
+        cmocka_unit_test(test_targets_key_that_rested_takes_only_its_share),
+        cmocka_unit_test(test_targets_key_is_used_for_its_apps_and_models_only),
+        cmocka_unit_test(test_targets_limit_of_an_account_rests_all_its_keys),
+        cmocka_unit_test(test_targets_restored_by_the_admin_is_used_at_once),
         cmocka_unit_test(
             test_targets_key_throttled_in_one_child_rests_in_all_u06),
         cmocka_unit_test(
