@@ -108,6 +108,57 @@ int bl_address_is_allowed(const bl_allowed_t *a, const struct sockaddr *sa)
     return 1;
 }
 
+/* "[fe80::1%25eth0]" without brackets and zone, "localhost." without its dot.
+ */
+static size_t bare_host(char *bare, size_t size, const char *host)
+{
+    size_t len = strlen(host);
+
+    if (*host == '[') {
+        host++;
+        len = strcspn(host, "]%");
+    }
+    else if (len && host[len - 1] == '.') {
+        len--;
+    }
+    if (len >= size) return 0;
+    memcpy(bare, host, len);
+    bare[len] = '\0';
+    return len;
+}
+
+static int is_this_machine(const char *host, size_t len)
+{
+    static const char name[] = "localhost";
+    size_t n = sizeof(name) - 1;
+
+    return len >= n && !strcasecmp(host + len - n, name) &&
+           (len == n || host[len - n - 1] == '.');
+}
+
+int bl_host_is_allowed(const bl_allowed_t *a, const char *host)
+{
+    struct sockaddr_in v4 = {0};
+    struct sockaddr_in6 v6 = {0};
+    char bare[INET6_ADDRSTRLEN + 256];
+    size_t len = bare_host(bare, sizeof(bare), host);
+
+    v4.sin_family = AF_INET;
+    v6.sin6_family = AF_INET6;
+    if (!len) return 0;
+    if (is_this_machine(bare, len)) {
+        v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        return bl_address_is_allowed(a, (struct sockaddr *)&v4);
+    }
+    if (inet_pton(AF_INET, bare, &v4.sin_addr) == 1) {
+        return bl_address_is_allowed(a, (struct sockaddr *)&v4);
+    }
+    if (inet_pton(AF_INET6, bare, &v6.sin6_addr) == 1) {
+        return bl_address_is_allowed(a, (struct sockaddr *)&v6);
+    }
+    return 1;
+}
+
 int bl_plain_is_allowed(const bl_allowed_t *a, const char *host, int port)
 {
     char with_port[300];

@@ -37,6 +37,11 @@ apr_status_t bl_network_parse(bl_network_t *n, const char *text);
 
 int bl_address_is_allowed(const bl_allowed_t *a, const struct sockaddr *sa);
 
+/* A host of a URL that is an address ("10.0.0.1", "[::1]"), or names this
+ * machine ("localhost"), as an address; any other name: 1. For a target behind
+ * a proxy, whose socket we do not open. */
+int bl_host_is_allowed(const bl_allowed_t *a, const char *host);
+
 /* May this host and port be spoken to without TLS? */
 int bl_plain_is_allowed(const bl_allowed_t *a, const char *host, int port);
 

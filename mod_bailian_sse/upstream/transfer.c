@@ -350,6 +350,26 @@ static curl_socket_t on_open_socket(void *ctx, curlsocktype purpose,
                   address->protocol);
 }
 
+static apr_status_t check_target(const bl_transfer_plan_t *plan,
+                                 const char *scheme, const char *host,
+                                 const char *port)
+{
+    /* S-32: behind a proxy only what the URL itself says can be judged. */
+    if (plan->proxy && !bl_host_is_allowed(plan->allowed, host)) {
+        return BL_E_UPSTREAM_DNS;
+    }
+    if (!strcmp(scheme, "https") ||
+        (!strcmp(scheme, "http") &&
+         bl_plain_is_allowed(plan->allowed, host, (int)strtol(port, NULL, 10))))
+    {
+        return APR_SUCCESS;
+    }
+    bl_log(BL_LOG_WARNING, 0,
+           BL_LOGNO(1602) "refused to speak plain HTTP to an upstream: "
+                          "name it in BailianAllowPlainHttp, or use https");
+    return BL_E_UPSTREAM_CONNECT;
+}
+
 /* S-31: judged by the parser that also connects. */
 static apr_status_t check_url(const bl_transfer_plan_t *plan, const char *url)
 {
@@ -363,20 +383,7 @@ static apr_status_t check_url(const bl_transfer_plan_t *plan, const char *url)
         curl_url_get(u, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
         curl_url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK)
     {
-        if (!strcmp(scheme, "https"))
-            rv = APR_SUCCESS;
-        else if (!strcmp(scheme, "http") &&
-                 bl_plain_is_allowed(plan->allowed, host,
-                                     (int)strtol(port, NULL, 10)))
-        {
-            rv = APR_SUCCESS;
-        }
-        else {
-            bl_log(BL_LOG_WARNING, 0,
-                   BL_LOGNO(
-                       1602) "refused to speak plain HTTP to an upstream: "
-                             "name it in BailianAllowPlainHttp, or use https");
-        }
+        rv = check_target(plan, scheme, host, port);
     }
     curl_free(scheme);
     curl_free(host);

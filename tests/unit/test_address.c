@@ -204,6 +204,44 @@ static void test_address_plain_http_needs_that_host_named(void **state)
     assert_false(bl_plain_is_allowed(&a, "127.0.0.1", 80));
 }
 
+/* S-32: what a URL says of its host, for a target behind a proxy. */
+static void test_address_literal_host_is_judged_a_name_is_not(void **state)
+{
+    static const char *const bad[] = {"127.0.0.1",
+                                      "10.1.2.3",
+                                      "169.254.169.254",
+                                      "[::1]",
+                                      "[fe80::1%25x]",
+                                      "[fd00::1]",
+                                      "[::ffff:10.0.0.1]",
+                                      "localhost",
+                                      "LOCALHOST.",
+                                      "a.localhost",
+                                      "0.0.0.0",
+                                      "127.0.0.1.",
+                                      "",
+                                      "[]."};
+    static const char *const good[] = {"1.1.1.1", "[2606:4700::1]",
+                                       "dashscope.aliyuncs.com",
+                                       "localhost.example", "mylocalhost"};
+    bl_allowed_t a;
+    size_t i;
+
+    (void)state;
+    memset(&a, 0, sizeof(a));
+    for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        if (bl_host_is_allowed(&a, bad[i])) fail_msg("%s passed", bad[i]);
+    }
+    for (i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        if (!bl_host_is_allowed(&a, good[i])) fail_msg("%s refused", good[i]);
+    }
+    a.network_count = 1;
+    assert_int_equal(bl_network_parse(&a.networks[0], "10.0.0.0/8"),
+                     APR_SUCCESS);
+    assert_true(bl_host_is_allowed(&a, "10.1.2.3"));
+    assert_false(bl_host_is_allowed(&a, "127.0.0.1"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -214,6 +252,7 @@ int main(void)
         cmocka_unit_test(test_address_named_network_holds_v4_inside_v6),
         cmocka_unit_test(test_address_other_family_is_refused),
         cmocka_unit_test(test_address_network_text_is_parsed_strictly),
+        cmocka_unit_test(test_address_literal_host_is_judged_a_name_is_not),
         cmocka_unit_test(test_address_plain_http_needs_that_host_named),
     };
 

@@ -433,6 +433,34 @@ static void test_transfer_proxy_of_the_environment_is_unused_s33(void **state)
     stub_close(&trap);
 }
 
+/* S-32: the proxy's address is allowed, the target's own is not, however it is
+ * written; the proxy never hears of it. */
+static void
+test_transfer_literal_target_behind_a_proxy_is_judged_too_s32(void **state)
+{
+    static const char *const bad[] = {
+        "https://10.9.8.7/v1", "https://0x0a090807/v1", "https://168364039/v1",
+        "https://012.9.8.7/v1", "https://[fd00::1]/v1"};
+    char proxy[64];
+    exchange_t *x;
+    stub_t stub_proxy;
+    size_t i;
+
+    (void)state;
+    stub_open(&stub_proxy);
+    stub_start(&stub_proxy, stub_hello, NULL);
+    snprintf(proxy, sizeof(proxy), "http://127.0.0.1:%d", stub_proxy.port);
+    for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        x = new_exchange(bad[i]);
+        x->plan.proxy = proxy;
+        on_reactor(reactor, start_here, x);
+        assert_int_equal(x->started, BL_E_UPSTREAM_DNS);
+        end(x);
+    }
+    assert_int_equal(stub_accepted(&stub_proxy), 0);
+    stub_close(&stub_proxy);
+}
+
 static void set_cookie(stub_conn_t *c, void *ctx)
 {
     (void)ctx;
@@ -990,6 +1018,8 @@ int main(void)
         with_stub(test_transfer_loopback_named_connects_in_any_spelling),
         with_stub(test_transfer_url_that_is_not_allowed_is_not_started),
         with_stub(test_transfer_proxy_of_the_environment_is_unused_s33),
+        with_stub(
+            test_transfer_literal_target_behind_a_proxy_is_judged_too_s32),
         with_stub(test_transfer_cookies_are_not_kept_s33),
         with_stub(test_transfer_status_is_its_class),
         with_stub(test_transfer_large_error_page_is_its_status_u08),
