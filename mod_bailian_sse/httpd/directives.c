@@ -11,21 +11,44 @@
 
 #define SECONDS_MOST 86400
 
-/* A duration, "500ms", "3s", "2min", plain = seconds, into *pms. */
+/* "500ms", "3s", "2min", "1h", plain = seconds; -1: anything else. httpd's own
+ * parser takes "9h9" and "5mike". */
+static bl_ms_t parse_duration(const char *arg)
+{
+    static const struct {
+        const char *unit;
+        bl_ms_t ms;
+    } units[] = {
+        {"", 1000}, {"ms", 1}, {"s", 1000}, {"min", 60000}, {"h", 3600000}};
+    bl_ms_t n = 0;
+    const char *at;
+    size_t i;
+
+    for (at = arg; *at >= '0' && *at <= '9'; at++) {
+        if (at - arg >= 9) return -1;
+        n = n * 10 + (*at - '0');
+    }
+    if (at == arg) return -1;
+    for (i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+        if (!strcasecmp(at, units[i].unit)) return n * units[i].ms;
+    }
+    return -1;
+}
+
+/* The same, in its range, into *pms. */
 static const char *duration(cmd_parms *cmd, const char *arg, bl_ms_t least_ms,
                             bl_ms_t *pms)
 {
-    apr_interval_time_t t;
+    bl_ms_t ms = parse_duration(arg);
 
-    if (ap_timeout_parameter_parse(arg, &t, "s") != APR_SUCCESS ||
-        t / 1000 < least_ms || t > apr_time_from_sec(SECONDS_MOST))
-    {
+    if (ms < least_ms || ms > (bl_ms_t)SECONDS_MOST * 1000) {
         return apr_psprintf(cmd->pool,
                             "%s: must be a duration from %dms to %ds, such as "
-                            "\"500ms\", \"3s\" or \"2min\", got \"%s\"",
+                            "\"500ms\", \"3s\", \"2min\" or \"1h\", got "
+                            "\"%s\"",
                             cmd->cmd->name, (int)least_ms, SECONDS_MOST, arg);
     }
-    *pms = (bl_ms_t)(t / 1000);
+    *pms = ms;
     return NULL;
 }
 

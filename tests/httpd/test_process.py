@@ -243,6 +243,45 @@ def test_p13_bad_directives_are_refused_with_what_would_be_right(servers):
             server.remove()
 
 
+DURATIONS = ("BailianDrainTimeout", "BailianHeartbeatFirst",
+             "BailianHeartbeat", "BailianConnectTimeout",
+             "BailianFirstContentTimeout", "BailianGapTimeout",
+             "BailianStreamTimeout", "BailianSlowClientTimeout",
+             "BailianRetry fixed 3", "BailianDisconnect detach")
+
+
+def config(servers, lines):
+    server = servers.create(Settings(global_extra=lines))
+    try:
+        return server.configtest()
+    finally:
+        server.remove()
+
+
+@pytest.mark.parametrize("directive", DURATIONS)
+def test_p13_duration_that_does_not_end_with_its_unit_is_refused(
+        servers, directive):
+    status, text = config(servers, directive + " 9h9")
+    assert status != 0
+    assert directive.split()[0] in text and '"9h9"' in text
+
+
+@pytest.mark.parametrize("bad", ["s", "5mike", "1 s", "-1s", "+1s", "1.5s",
+                                 "5us", "0x10", "9999999999", "25h"])
+def test_p13_duration_is_a_number_and_a_unit(servers, bad):
+    status, text = config(servers, 'BailianGapTimeout "%s"' % bad)
+    assert status != 0
+    assert "BailianGapTimeout: must be a duration" in text
+
+
+def test_p13_durations_with_each_unit_are_taken(servers):
+    values = ("0", "500ms", "3s", "2min", "1h", "24H", "100MS", "007", "1s",
+              "100ms")
+    lines = "\n".join(" ".join(both) for both in zip(DURATIONS, values))
+    status, text = config(servers, lines)
+    assert status == 0, text
+
+
 def test_stuck_reader_does_not_keep_the_server_from_restarting(env):
     env.bailian.scenario("u28-firehose")
     stuck = env.ask_open(app="default", rcvbuf=4096)
