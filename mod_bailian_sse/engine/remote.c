@@ -131,8 +131,7 @@ static void end_mirror(bl_mirror_t *m)
     close(m->fd);
     m->fd = -1;
     bl_registry_remove(m->engine->registry, m->stream);
-    bl_journal_close(m->stream->journal);
-    m->stream->is_dirty = 1;
+    bl_stream_rt_lose(m->stream);
     bl_reactor_rt_defer(m->engine->reactor, &m->look);
 }
 

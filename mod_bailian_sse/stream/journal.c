@@ -131,7 +131,11 @@ static apr_status_t append_locked(bl_journal_t *j, const bl_event_t *ev)
     entry_t *e;
     char *at = NULL;
 
-    if (n > room_for(j, ev->kind)) return APR_ENOSPC;
+    if (ev->text_len > MOST_TEXT || ev->fields_len > MOST_TEXT ||
+        n > room_for(j, ev->kind))
+    {
+        return APR_ENOSPC;
+    }
     e = take_entry(j);
     if (!e || (n && !(at = take_bytes(j, n)))) return APR_ENOMEM;
     if (head) {
@@ -143,7 +147,7 @@ static apr_status_t append_locked(bl_journal_t *j, const bl_event_t *ev)
     }
     e->at = at;
     e->at_ms = ev->at_ms;
-    e->text_len = (apr_uint32_t)ev->text_len & MOST_TEXT;
+    e->text_len = (apr_uint32_t)ev->text_len & MOST_TEXT; /* for -Wconversion */
     e->kind = (apr_uint32_t)ev->kind | (head ? HAS_FIELDS : 0);
     j->count++;
     __atomic_store_n(&j->bytes, j->bytes + ev->fields_len + ev->text_len,
@@ -157,9 +161,6 @@ apr_status_t bl_journal_append(bl_journal_t *j, const bl_event_t *ev,
 {
     apr_status_t rv = BL_E_INTERNAL;
 
-    if (ev->text_len > MOST_TEXT || ev->fields_len > MOST_TEXT) {
-        return APR_ENOSPC;
-    }
     pthread_mutex_lock(&j->lock);
     if (!j->is_closed) rv = append_locked(j, ev);
     if (rv == APR_SUCCESS && pseq) *pseq = j->first + j->count;

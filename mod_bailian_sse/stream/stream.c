@@ -312,6 +312,13 @@ apr_status_t bl_stream_rt_append_end(bl_stream_t *s, const bl_event_t *end)
     return rv;
 }
 
+void bl_stream_rt_lose(bl_stream_t *s)
+{
+    bl_journal_close(s->journal);
+    tell_end(s);
+    s->is_dirty = 1;
+}
+
 apr_status_t bl_stream_rt_append_copy(bl_stream_t *s, const bl_event_t *ev)
 {
     apr_uint64_t seq;

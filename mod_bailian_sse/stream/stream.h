@@ -109,6 +109,10 @@ apr_status_t bl_stream_rt_append_end(bl_stream_t *s, const bl_event_t *end);
  * or whoever alone knows the stream. */
 apr_status_t bl_stream_rt_append_copy(bl_stream_t *s, const bl_event_t *ev);
 
+/* The producer is gone and does not say how it ends (a mirror whose child
+ * went): readers find the journal closed without an END event. */
+void bl_stream_rt_lose(bl_stream_t *s);
+
 /* Wakes every cursor once for all events since the last time. */
 void bl_stream_rt_wake(bl_stream_t *s);
 
@@ -119,8 +123,8 @@ int bl_stream_rt_is_blocked(const bl_stream_t *s, int was);
 /* Bytes that the reader furthest behind has not got yet. */
 size_t bl_stream_rt_lag(const bl_stream_t *s);
 
-/* Waits at most wait_ms for the end; 1 = it has ended. Any thread but the
- * reactor that holds a reference. */
+/* Waits at most wait_ms until no event follows any more; 1 = so it is. Any
+ * thread but the reactor that holds a reference. */
 int bl_stream_wait_end(bl_stream_t *s, bl_ms_t wait_ms);
 
 /* Puts the text of the answer so far together: deltas, and what REPLACE

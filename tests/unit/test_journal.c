@@ -257,6 +257,30 @@ static void test_journal_event_too_large_for_its_index_is_refused(void **state)
     free(text);
 }
 
+/* ... also where an event brings its own number. */
+static void
+test_journal_numbered_event_beyond_24_bits_is_refused_whole(void **state)
+{
+    bl_journal_t *j;
+    char *text = calloc(1, 1 << 24);
+    bl_event_t end = make(BL_EV_END, "");
+
+    (void)state;
+    assert_int_equal(bl_journal_create(&j, (size_t)1 << 30), APR_SUCCESS);
+    end.seq = 1;
+    end.text = text;
+    end.text_len = 1 << 24;
+    assert_int_equal(bl_journal_append_at(j, &end), APR_ENOSPC);
+    end.text_len = 0;
+    end.fields = text;
+    end.fields_len = 1 << 24;
+    assert_int_equal(bl_journal_append_at(j, &end), APR_ENOSPC);
+    end.fields_len--;
+    assert_int_equal(bl_journal_append_at(j, &end), APR_SUCCESS);
+    bl_journal_destroy(j);
+    free(text);
+}
+
 /* P01: after a crash the END stands above every seq that can have been
  * delivered, and reading goes from what was stored to it. */
 static void test_journal_end_above_is_read_after_every_lower_seq(void **state)
@@ -442,6 +466,8 @@ int main(void)
         cmocka_unit_test(test_journal_ceiling_is_exact_and_costs_no_seq),
         cmocka_unit_test(test_journal_full_still_takes_the_end),
         cmocka_unit_test(test_journal_event_too_large_for_its_index_is_refused),
+        cmocka_unit_test(
+            test_journal_numbered_event_beyond_24_bits_is_refused_whole),
         cmocka_unit_test(test_journal_end_above_is_read_after_every_lower_seq),
         cmocka_unit_test(test_journal_end_at_a_seq_that_is_taken_is_refused),
         cmocka_unit_test(test_journal_begun_later_says_trimmed_below),

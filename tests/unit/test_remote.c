@@ -435,6 +435,7 @@ test_remote_killed_tells_to_come_back_then_interrupted_p01(void **state)
     wait_until(bl_store_stream(ee.env.store, id, &row) == APR_SUCCESS &&
                row.event_count >= 2); /* at least every 2 s */
     far_kill();
+    wait_until(bl_stream_wait_end(s, 1000)); /* nothing more comes of it */
     wait_until(reader_is_over(r));
     assert_int_equal(r->last_kind, BL_EV_DELTA);
     assert_int_equal(r->last_seq, 2);
