@@ -1,165 +1,172 @@
 // SPDX-License-Identifier: Apache-2.0
-// The page asks once a second and shows what it got; a failure is shown and
-// asked again.
+// The frame of all pages: who asks, where one can go, what is shown now, and
+// how old it is.
 import * as api from './api.js';
-import { byId, element, fillList, setText } from './dom.js';
-import { applyTo, remember, switchLanguage, t, theme } from './text.js';
+import { byId, button, h, replace, setState, setText } from './dom.js';
+import { explain } from './dialog.js';
+import { age, clock } from './format.js';
+import { applyTo, isChinese, remember, remembered, switchLanguage, t, term } from './text.js';
+import { pages } from './pages.js';
 
-const EVERY_MS = 1000;
-const ROWS = 200;
+const STALE_MS = 4000;
 
-let before = null; // counters of the last answer, for rates
-let isPaused = false;
+let me = null; // {user, role, routes}
+let current = null; // the open page: {name, close}
+let freshAt = 0;
+let failure = null;
 
-const seconds = (ms) => (ms < 0 ? '–' : ms < 10000 ? `${(ms / 1000).toFixed(1)} s` : `${Math.round(ms / 1000)} s`);
-const count = (n) => n.toLocaleString();
-const bytes = (n) => (n < 1024 ? `${n} B` : n < 1048576 ? `${(n / 1024).toFixed(1)} KB` : `${(n / 1048576).toFixed(1)} MB`);
+const may = (route) => me.routes.includes(route);
+const canOpen = (page) => page.needs.every(may);
 
-// [field of col, is it a number, what stands in the cell]
-const columns = [
-  ['id', 0, (s) => s.id.slice(0, 8)],
-  ['owner', 0, (s) => s.owner],
-  ['app', 0, (s) => s.app],
-  ['phase', 0, (s) => t().phase[s.phase] ?? s.phase],
-  ['age', 1, (s) => seconds(s.ageMs)],
-  ['first', 1, (s) => seconds(s.firstContentMs)],
-  ['silent', 1, (s) => seconds(s.silentMs)],
-  ['events', 1, (s) => count(s.events)],
-  ['bytes', 1, (s) => bytes(s.bytes)],
-  ['queue', 1, (s) => bytes(s.queueBytes)],
-  ['heartbeats', 1, (s) => count(s.heartbeats)],
-  ['attempt', 1, (s) => `${s.attempt}/${s.attemptsMost}`],
-  ['readers', 1, (s) => count(s.readers)],
-  ['key', 0, (s) => (s.key ? `…${s.key}` : '–')],
-  ['pid', 1, (s) => String(s.pid)],
-];
+// --- how old is what is shown
 
-function rate(now, name, passed) {
-  if (!before) return '–';
-  return ((now[name] - before.counters[name]) / passed).toFixed(1);
-}
-
-function showNow(o) {
-  const at = performance.now();
-  const passed = before ? Math.max((at - before.at) / 1000, 0.001) : 1;
-  const c = o.counters;
-  fillList(byId('cards'), [
-    [t().streams, count(o.live)],
-    [t().eventRate, rate(c, 'events', passed)],
-    [t().heartbeatRate, rate(c, 'heartbeats', passed)],
-    [t().retryRate, rate(c, 'retries', passed)],
-    [t().parked, count(c.readers_parked)],
-    [t().resumed, count(c.readers_resumed)],
-    [t().tokensIn, count(c.input_tokens)],
-    [t().tokensOut, count(c.output_tokens)],
-  ]);
-  before = { at, counters: c };
-}
-
-function showEnds(c) {
-  fillList(byId('ends'), ['completed', 'length', 'cancelled', 'timeout', 'error', 'interrupted', 'refused'].map(
-    (name) => {
-      const n = c[`streams_${name}`];
-      return [t()[name], count(n), n && ['timeout', 'error'].includes(name) ? 'bad' : ''];
-    }));
-}
-
-function showServer(o) {
-  const children = o.children.map((c) => `${c.pid} (${c.live}${c.draining ? `, ${t().draining}` : ''})`);
-  fillList(byId('server'), [
-    [t().version, `mod_bailian_sse ${o.version}`],
-    [t().children, children.join(', ')],
-    [t().store, `${o.store.state}, ${count(o.store.queued)} ${t().queued}, SQLite ${o.store.sqlite} (${o.store.guarded ? t().guarded : t().unguarded})`],
-    [t().wal, bytes(o.store.walBytes)],
-  ]);
-}
-
-function fillRow(row, s) {
-  columns.forEach(([name, isNumber, show], i) => {
-    let cell = row.cells[i];
-    if (!cell) {
-      cell = element('td', undefined, isNumber ? { class: 'number' } : name === 'owner' ? { class: 'who' } : {});
-      row.append(cell);
-    }
-    setText(cell, show(s));
-    if (name === 'phase') cell.dataset.phase = s.phase;
-    if (name === 'owner') cell.title = s.owner;
-    if (name === 'id') cell.title = s.id;
-  });
-}
-
-function showStreams(live) {
-  const table = byId('streams');
-  const body = table.tBodies[0];
-  table.hidden = !live.items.length;
-  byId('empty').hidden = !table.hidden;
-  setText(byId('total'), live.total ? t().shown(live.items.length, live.total) : '');
-  while (body.rows.length > live.items.length) body.lastElementChild.remove();
-  live.items.forEach((s, i) => fillRow(body.rows[i] ?? body.insertRow(), s));
-}
-
-function showHead() {
-  const head = byId('columns');
-  head.replaceChildren(...columns.map(([name, isNumber]) =>
-    element('th', t().col[name], isNumber ? { scope: 'col', class: 'number' } : { scope: 'col' })));
-}
-
-function showState(state, text) {
+function showState() {
   const node = byId('state');
-  node.dataset.state = state;
-  setText(node, text);
-}
-
-async function refresh() {
-  try {
-    const [o, live] = await Promise.all([api.overview(), api.live(ROWS)]);
-    showNow(o);
-    showEnds(o.counters);
-    showServer(o);
-    showStreams(live);
-    showState('ok', t().fresh);
-  } catch (error) {
-    before = null;
-    showState('failed', error instanceof api.Refused ? `${error.message} ${error.detail}` : t().failed);
+  const old = Date.now() - freshAt;
+  setState(node, failure ? 'failed' : freshAt ? 'ok' : 'loading');
+  byId('main').dataset.stale = String(Boolean(failure && freshAt));
+  if (failure?.status === 401) {
+    replace(node, t('logged.out'), ' ', button(t('reload'), () => location.reload()));
+  } else if (failure) {
+    const since = freshAt ? ` ${t('stale', { at: clock(freshAt), age: age(old) })}` : '';
+    setText(node, `${explain(failure)}${since}`);
+  } else {
+    setText(node, !freshAt ? t('loading') : old > STALE_MS ? t('as.of', { at: clock(freshAt) }) : t('fresh'));
   }
 }
 
-async function loop() {
-  for (;;) {
-    if (!isPaused && !document.hidden) await refresh();
-    await new Promise((done) => setTimeout(done, EVERY_MS));
-  }
+function told(error = null) {
+  failure = error;
+  if (!error) freshAt = Date.now();
+  showState();
 }
+
+// --- pages
+
+function readHash() {
+  const [path, query] = location.hash.slice(1).split('?');
+  const [name, ...rest] = path.split('/');
+  return { name, id: rest.map(decodeURIComponent).join('/'), params: new URLSearchParams(query) };
+}
+
+// Asks again and again while the page is open and can be seen; a failure is
+// shown and asked again.
+function every(ms, ask, signal) {
+  let timer = null;
+  const turn = async () => {
+    clearTimeout(timer);
+    if (!document.hidden) {
+      try {
+        await ask(signal);
+        if (!signal.aborted) told();
+      } catch (error) {
+        if (!signal.aborted) told(error);
+      }
+    }
+    clearTimeout(timer);
+    if (!signal.aborted && ms) timer = setTimeout(turn, ms);
+  };
+  signal.addEventListener('abort', () => clearTimeout(timer));
+  turn();
+  return turn;
+}
+
+function openPage() {
+  const { name, id, params } = readHash();
+  const page = pages.find((one) => one.name === name && canOpen(one)) ?? pages[0];
+  current?.close();
+  const ending = new AbortController();
+  const root = h('div', { class: 'page', 'data-page': page.name });
+  freshAt = 0;
+  failure = null;
+  replace(byId('main'), root);
+  const after = page.open({
+    root, id, params, may, me,
+    signal: ending.signal,
+    told,
+    every: (ms, ask) => every(ms, ask, ending.signal),
+    // Keeps what was chosen in the address, without a step in the history.
+    keep(values) {
+      const kept = new URLSearchParams(Object.entries(values).filter(([, value]) => value !== '' && value !== null && value !== undefined));
+      const text = kept.toString();
+      history.replaceState(null, '', `#${page.name}${id ? `/${encodeURIComponent(id)}` : ''}${text ? `?${text}` : ''}`);
+    },
+  });
+  current = { name: page.name, close: () => { ending.abort(); after?.(); } };
+  drawNav();
+  showState();
+}
+
+function drawNav() {
+  const shown = pages.find((one) => one.name === current?.name);
+  replace(byId('nav'), pages.filter((one) => !one.parent && canOpen(one)).map((one) => h('a', {
+    href: `#${one.name}`, 'aria-current': one === shown || one.name === shown?.parent ? 'page' : undefined }, t(`page.${one.name}`))));
+  if (shown) document.title = `${t(`page.${shown.name}`)} · ${t('title')}`;
+}
+
+function openMenu(isOpen) {
+  byId('menu').setAttribute('aria-expanded', String(isOpen));
+  byId('side').dataset.open = String(isOpen);
+}
+
+// --- language and colours
 
 function translate() {
   applyTo(document);
-  setText(byId('language'), t().language);
-  byId('language').lang = t().language === 'English' ? 'en' : 'zh';
-  setText(byId('pause'), isPaused ? t().resume : t().pause);
-  showHead();
+  setText(byId('language'), isChinese() ? 'English' : '中文');
+  byId('language').lang = isChinese() ? 'en' : 'zh';
+  setText(byId('who'), me ? t('who', { user: me.user, role: term('role', me.role) }) : '');
+}
+
+function switchTheme() {
+  const root = document.documentElement;
+  const isDark = root.dataset.theme ? root.dataset.theme === 'dark' : matchMedia('(prefers-color-scheme: dark)').matches;
+  root.dataset.theme = isDark ? 'light' : 'dark';
+  remember('bailian.admin.theme', root.dataset.theme);
+  document.dispatchEvent(new Event('theme'));
+}
+
+// --- the start
+
+function showRefusal(error) {
+  replace(byId('main'), h('section', { class: 'refused' }, h('h2', {}, t('refused.title')), h('p', {}, explain(error)),
+    error.status === 403 ? [h('p', {}, t('refused.role')), h('pre', {}, t('refused.lines'))] : null,
+    button(t('again'), begin, { class: 'primary' })));
+}
+
+async function begin() {
+  try {
+    me = await api.get('api/me');
+  } catch (error) {
+    told(error);
+    showRefusal(error);
+    return;
+  }
+  translate();
+  openPage();
 }
 
 byId('language').addEventListener('click', () => {
   switchLanguage();
   translate();
-  refresh();
+  if (me) openPage();
 });
-byId('pause').addEventListener('click', () => {
-  isPaused = !isPaused;
-  byId('pause').setAttribute('aria-pressed', String(isPaused));
-  translate();
-  if (isPaused) showState('loading', t().paused);
+byId('theme').addEventListener('click', switchTheme);
+byId('menu').addEventListener('click', () => openMenu(byId('menu').getAttribute('aria-expanded') !== 'true'));
+byId('skip').addEventListener('click', (event) => { event.preventDefault(); byId('main').focus(); });
+byId('side').addEventListener('keydown', (event) => {
+  if (event.key === 'Escape') { openMenu(false); byId('menu').focus(); }
 });
-byId('theme').addEventListener('click', () => {
-  const root = document.documentElement;
-  const isDark = root.dataset.theme
-    ? root.dataset.theme === 'dark'
-    : matchMedia('(prefers-color-scheme: dark)').matches;
-  root.dataset.theme = isDark ? 'light' : 'dark';
-  remember('bailian.admin.theme', root.dataset.theme);
+addEventListener('hashchange', () => {
+  openMenu(false);
+  if (!me) return;
+  openPage();
+  byId('main').focus({ preventScroll: true });
+  scrollTo(0, 0);
 });
+setInterval(showState, 1000);
 
-if (theme()) document.documentElement.dataset.theme = theme();
+const theme = remembered('bailian.admin.theme');
+if (theme) document.documentElement.dataset.theme = theme;
 translate();
-showState('loading', t().loading);
-loop();
+begin();

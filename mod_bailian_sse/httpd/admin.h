@@ -31,6 +31,9 @@ struct bl_admin_call_t {
 /* One table an area. */
 extern const bl_route_t bl_admin_overview_routes[];
 
+/* All of them, ending with NULL. */
+const bl_route_t *const *bl_admin_areas(void);
+
 /* Answers status with the JSON text of out when rv is APR_SUCCESS, else the
  * problem of rv. Releases out. */
 int bl_admin_answer(bl_admin_call_t *a, apr_status_t rv, int status,

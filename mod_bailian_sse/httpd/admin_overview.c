@@ -5,6 +5,23 @@
 
 #define OUT_BYTES (4 * 1024 * 1024)
 
+/* What this role may call: the page shows that and nothing else. */
+static void put_routes(bl_buf_t *out, bl_role_t role)
+{
+    const bl_route_t *const *areas = bl_admin_areas();
+    const bl_route_t *route;
+    const char *comma = "";
+
+    for (; *areas; areas++) {
+        for (route = *areas; route->method; route++) {
+            if (role < route->least) continue;
+            bl_buf_printf(out, "%s\"%s %s\"", comma, route->method,
+                          route->path);
+            comma = ",";
+        }
+    }
+}
+
 static int me(bl_admin_call_t *a)
 {
     bl_buf_t out;
@@ -14,7 +31,9 @@ static int me(bl_admin_call_t *a)
     bl_json_puts(&out, a->r->user);
     bl_buf_printf(&out, ",\"role\":\"%s\",\"from\":", bl_role_name(a->role));
     bl_json_puts(&out, a->who.from);
-    return bl_admin_answer(a, bl_buf_puts(&out, "}\n"), HTTP_OK, &out);
+    bl_buf_puts(&out, ",\"routes\":[");
+    put_routes(&out, a->role);
+    return bl_admin_answer(a, bl_buf_puts(&out, "]}\n"), HTTP_OK, &out);
 }
 
 static int overview(bl_admin_call_t *a)

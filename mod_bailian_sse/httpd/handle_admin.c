@@ -81,6 +81,11 @@ int bl_admin_number(bl_admin_call_t *a, const char *name, apr_int64_t least,
     return 0;
 }
 
+const bl_route_t *const *bl_admin_areas(void)
+{
+    return areas;
+}
+
 /* --- who may ------------------------------------------------------------ */
 
 /* Nobody is let in by default: the lines that let somebody in are told. */

@@ -38,7 +38,18 @@ def test_whom_no_line_names_gets_403_and_the_line_to_add(env):
 
 def test_me_says_who_and_from_where(env):
     me = env.get("/bailian-admin/api/me", LI).json()
+    routes = me.pop("routes")
     assert me == {"user": "li", "role": "admin", "from": "127.0.0.1"}
+    assert len(set(routes)) == len(routes) and "GET api/me" in routes
+
+
+def test_me_names_the_routes_that_the_role_suffices_for(env):
+    def routes(user):
+        return set(env.get("/roles-admin/api/me", user).json()["routes"])
+
+    viewer, operator = routes(LI), routes(WANG)
+    assert "GET api/overview" in viewer and viewer <= operator
+    assert all(route.startswith("GET ") for route in viewer)
 
 
 @pytest.mark.parametrize("line, word", [

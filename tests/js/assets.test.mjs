@@ -100,17 +100,19 @@ test('BailianChatPage off: there is no page', async () => {
 });
 
 test('the vendored files are those of their list', () => {
-  const list = readFileSync(join(root, 'chat-ui/vendor/VENDOR.md'), 'utf8');
-  const rows = [...list.matchAll(/^\| `([^`]+)` .*`([0-9a-f]{64})` \|$/gm)];
-  assert.equal(rows.length, 2);
-  for (const [, name, sum] of rows) {
-    assert.equal(createHash('sha256').update(readFileSync(join(root, 'chat-ui/vendor', name))).digest('hex'), sum, name);
+  for (const folder of ['chat-ui/vendor', 'admin-ui/vendor']) {
+    const list = readFileSync(join(root, folder, 'VENDOR.md'), 'utf8');
+    const rows = [...list.matchAll(/^\| `([^`]+)` .*`([0-9a-f]{64})` \|$/gm)];
+    assert.equal(rows.length, 2);
+    for (const [, name, sum] of rows) {
+      assert.equal(createHash('sha256').update(readFileSync(join(root, folder, name))).digest('hex'), sum, name);
+    }
   }
 });
 
 test('the page and the SDK write no markup and use no code from strings', () => {
   const forbidden = /\.(inner|outer)HTML|insertAdjacentHTML|document\.write|\beval\(|new Function|\balert\(|\bon\w+="/;
-  for (const folder of ['chat-ui', 'sdk']) {
+  for (const folder of ['admin-ui', 'chat-ui', 'sdk']) {
     for (const name of files(folder).filter((one) => !one.startsWith('vendor/'))) {
       assert.doesNotMatch(readFileSync(join(root, folder, name), 'utf8'), forbidden, name);
     }

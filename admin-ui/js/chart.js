@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+// A chart of some series over time, by uPlot, in the colours of the page.
+import UPlot from '../vendor/uplot.esm.js';
+import { h, replace, setText } from './dom.js';
+import { clock, moment } from './format.js';
+
+const COLOURS = ['--c1', '--c2', '--c3', '--c4', '--c5', '--c6', '--c7', '--c8', '--c9', '--c10', '--c11', '--c12', '--c13'];
+const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const HEIGHT = 170;
+
+// series: [{name, values}], of `stepMs` from `from` (ms). show(n) -> text.
+export function makeChart(title, show) {
+  const place = h('div', { class: 'plot', 'aria-hidden': 'true' });
+  const legend = h('ul', { class: 'legend' });
+  const node = h('figure', { class: 'chart' }, h('figcaption', {}, title), place, legend);
+  let plot = null;
+  let last = null;
+
+  function data({ from, stepMs, series }) {
+    const length = Math.max(0, ...series.map((one) => one.values.length));
+    return [Array.from({ length }, (_, i) => (from + i * stepMs) / 1000), ...series.map((one) => one.values)];
+  }
+
+  function build(given) {
+    plot?.destroy();
+    const axis = { stroke: colour('--soft'), grid: { stroke: colour('--line'), width: 1 }, ticks: { show: false }, font: '12px system-ui, sans-serif' };
+    plot = new UPlot({
+      width: Math.max(place.clientWidth, 200),
+      height: HEIGHT,
+      legend: { show: false },
+      cursor: { y: false, drag: { x: false, y: false } },
+      scales: { y: { range: (_, low, high) => [Math.min(0, low ?? 0), (high || 1) * 1.08] } },
+      axes: [
+        { ...axis, size: 28, values: (_, ticks) => ticks.map((s) => (given.isLong ? moment(s * 1000).slice(5, 16) : clock(s * 1000).slice(0, 5))),
+          space: given.isLong ? 100 : 60 },
+        { ...axis, size: 62, values: (_, ticks) => ticks.map((n) => (n === null ? '' : show(n))) },
+      ],
+      series: [{}, ...given.series.map((one, i) => ({
+        label: one.name, stroke: colour(COLOURS[i % COLOURS.length]), width: 1.6, points: { show: false },
+        fill: given.series.length === 1 ? `${colour(COLOURS[0])}22` : undefined }))],
+      hooks: { setCursor: [(u) => drawLegend(u.cursor.idx)] },
+    }, data(given), place);
+  }
+
+  // What the legend says: the value under the pointer, else the newest one.
+  function drawLegend(index) {
+    if (!last) return;
+    const items = last.series.map((one, i) => {
+      const at = index ?? one.values.findLastIndex((n) => n !== null);
+      const value = one.values[at];
+      return h('li', { 'data-colour': String(i % COLOURS.length + 1) }, h('span', {}, one.name), ' ',
+        h('b', {}, value === null || value === undefined ? '–' : show(value)));
+    });
+    replace(legend, items);
+  }
+
+  return {
+    node,
+    setTitle: (text) => setText(node.firstElementChild, text),
+    update(given) {
+      const names = given.series.map((one) => one.name).join('\n');
+      const isSame = plot && last && names === last.series.map((one) => one.name).join('\n') && last.isLong === given.isLong;
+      last = given;
+      if (isSame) plot.setData(data(given));
+      else build(given);
+      drawLegend(plot.cursor.idx);
+    },
+    redraw() {
+      if (last) build(last);
+    },
+    resize() {
+      if (plot && place.clientWidth) plot.setSize({ width: place.clientWidth, height: HEIGHT });
+    },
+    destroy: () => plot?.destroy(),
+  };
+}
+
+// Charts that follow the width and the colours of the page until released.
+export function keepCharts(charts) {
+  const resized = new ResizeObserver(() => { for (const chart of charts) chart.resize(); });
+  const redraw = () => { for (const chart of charts) chart.redraw(); };
+  for (const chart of charts) resized.observe(chart.node);
+  const dark = matchMedia('(prefers-color-scheme: dark)');
+  dark.addEventListener('change', redraw);
+  document.addEventListener('theme', redraw);
+  return () => {
+    resized.disconnect();
+    dark.removeEventListener('change', redraw);
+    document.removeEventListener('theme', redraw);
+    for (const chart of charts) chart.destroy();
+  };
+}
