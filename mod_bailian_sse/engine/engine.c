@@ -352,33 +352,52 @@ bl_stream_t *bl_engine_find(bl_engine_t *e, const char *id)
     return bl_registry_find(e->registry, id);
 }
 
-/* --- stopping ----------------------------------------------------------- */
+/* --- what a producer is told -------------------------------------------- */
 
-typedef struct stop_t {
+typedef struct note_t {
     bl_letter_t letter;
     bl_stream_t *stream;
-} stop_t;
+} note_t;
 
 static void on_stop(bl_letter_t *letter)
 {
-    stop_t *stop = (stop_t *)letter;
+    note_t *note = (note_t *)letter;
+    bl_stream_t *s = note->stream;
 
-    if (stop->stream->stop) {
-        stop->stream->stop(stop->stream, stop->stream->producer);
-    }
-    bl_stream_unref(stop->stream);
-    free(stop);
+    if (s->stop) s->stop(s, s->producer);
+    bl_stream_unref(s);
+    free(note);
+}
+
+static void on_polled(bl_letter_t *letter)
+{
+    note_t *note = (note_t *)letter;
+    bl_stream_t *s = note->stream;
+
+    if (s->polled) s->polled(s, s->producer);
+    bl_stream_unref(s);
+    free(note);
+}
+
+static void tell(bl_engine_t *e, bl_stream_t *s, bl_letter_fn *fn)
+{
+    note_t *note = calloc(1, sizeof(*note));
+
+    if (!note) return;
+    note->letter.fn = fn;
+    note->stream = s;
+    bl_stream_ref(s);
+    bl_reactor_post(e->reactor, &note->letter);
 }
 
 void bl_engine_stop(bl_engine_t *e, bl_stream_t *s)
 {
-    stop_t *stop = calloc(1, sizeof(*stop));
+    tell(e, s, on_stop);
+}
 
-    if (!stop) return;
-    stop->letter.fn = on_stop;
-    stop->stream = s;
-    bl_stream_ref(s);
-    bl_reactor_post(e->reactor, &stop->letter);
+void bl_engine_polled(bl_engine_t *e, bl_stream_t *s)
+{
+    tell(e, s, on_polled);
 }
 
 /* --- draining (design.md 3) --------------------------------------------- */

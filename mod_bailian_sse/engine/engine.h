@@ -77,6 +77,10 @@ bl_stream_t *bl_engine_find(bl_engine_t *e, const char *id);
 /* Asks for the end of a stream: cancelled, if it has not ended yet. */
 void bl_engine_stop(bl_engine_t *e, bl_stream_t *s);
 
+/* Somebody took what there is of a stream without staying: while that goes on
+ * it is not "nobody reads" (BailianDisconnect detach). */
+void bl_engine_polled(bl_engine_t *e, bl_stream_t *s);
+
 /* What runs has until drain_ms. Until then questions are still answered in a
  * graceful drain: a connection that httpd had accepted before it stopped to
  * listen is not sent away (P04). Not graceful: refused from now on. */

@@ -165,6 +165,7 @@ static void free_live(bl_live_t *live)
     live->stream->changed = NULL;
     live->stream->dirty = NULL;
     live->stream->stop = NULL;
+    live->stream->polled = NULL;
     live->stream->producer = NULL;
     bl_stream_unref(live->stream);
     bl_live_destroy(live);
@@ -351,6 +352,17 @@ static void on_dirty_or_changed(bl_stream_t *s, void *ctx)
     bl_reactor_rt_defer(live->engine->reactor, &live->look);
 }
 
+/* Who polls is no reader that could go away: what counts is when it came. */
+static void on_polled(bl_stream_t *s, void *ctx)
+{
+    bl_live_t *live = ctx;
+
+    if (s->policy != BL_POLICY_DETACH || s->state == BL_STREAM_ENDED) return;
+    s->had_reader = 1;
+    bl_reactor_rt_disarm(live->engine->reactor, &live->reader_timer);
+    look_at_readers(live);
+}
+
 static void on_stop(bl_stream_t *s, void *ctx)
 {
     (void)s;
@@ -381,6 +393,7 @@ static void on_begin(bl_letter_t *letter)
     s->dirty = on_dirty_or_changed;
     s->changed = on_dirty_or_changed;
     s->stop = on_stop;
+    s->polled = on_polled;
     bl_live_mark(live, BL_MARK_START, 0);
     bl_persist_rt_begin(&live->persist, live->engine->reactor,
                         &live->store_timer);

@@ -146,6 +146,7 @@ static void free_mirror(bl_mirror_t *m)
     if (m->next) m->next->prev = m->prev;
     m->stream->producer = NULL;
     m->stream->dirty = m->stream->changed = m->stream->stop = NULL;
+    m->stream->polled = NULL;
     bl_stream_unref(m->stream);
     bl_buf_release(&m->in);
     free(m);
@@ -249,6 +250,15 @@ static void on_changed(bl_stream_t *s, void *ctx)
     bl_reactor_rt_defer(m->engine->reactor, &m->look);
 }
 
+/* The other child must learn when nobody comes any more. Where that is a
+ * cancel a poll must not be one: the mirror then stays to the end. */
+static void on_polled(bl_stream_t *s, void *ctx)
+{
+    if (s->policy != BL_POLICY_DETACH) return;
+    s->had_reader = 1;
+    on_changed(s, ctx);
+}
+
 static void on_stop(bl_stream_t *s, void *ctx)
 {
     bl_mirror_t *m = ctx;
@@ -272,6 +282,7 @@ static void on_begin(bl_letter_t *letter)
     s->producer = m;
     s->dirty = s->changed = on_changed;
     s->stop = on_stop;
+    s->polled = on_polled;
     if (bl_watch_rt_set(m->engine->reactor, &m->watch, m->fd, EPOLLIN) !=
         APR_SUCCESS)
     {
@@ -313,7 +324,7 @@ static apr_status_t mirror(bl_engine_t *e, const char *id, const char *owner,
     spec.conversation_id = a->conversation_id;
     spec.item_id = a->item_id;
     spec.app = a->app;
-    spec.policy = BL_POLICY_DRAIN;
+    spec.policy = (bl_policy_t)a->policy;
     spec.queue_bytes = (size_t)a->queue_bytes;
     rv = bl_stream_create(ps, &spec);
     if (rv != APR_SUCCESS) return rv;

@@ -156,6 +156,7 @@ static void answer(peer_t *p, bl_stream_t *s, apr_status_t rv)
     a.magic = BL_REMOTE_MAGIC;
     a.status = rv;
     if (s && rv == APR_SUCCESS) {
+        a.policy = s->policy;
         a.started_at = s->started_at;
         a.queue_bytes = s->queue_bytes;
         copy_text(a.conversation_id, sizeof(a.conversation_id),

@@ -30,6 +30,7 @@ typedef struct bl_remote_ask_t {
 typedef struct bl_remote_answer_t {
     apr_uint32_t magic;
     apr_int32_t status;
+    apr_uint32_t policy; /* bl_policy_t */
     apr_int64_t started_at;
     apr_uint64_t queue_bytes;
     char conversation_id[BL_ITEM_ID_BYTES];

@@ -4,11 +4,11 @@
  * from any place on, its stop.
  */
 #include "handlers.h"
+#include "batch.h"
 #include "sink.h"
 #include "engine/remote.h"
 #include "engine/replay.h"
 #include "shm/directory.h"
-#include "wire/json_write.h"
 
 #include <string.h>
 
@@ -94,72 +94,24 @@ static int nothing_more(request_rec *r)
     return OK;
 }
 
-/* --- a batch: what is there now ----------------------------------------- */
-
-static void put_text(bl_buf_t *out, const char *name, const char *text,
-                     size_t len)
-{
-    bl_buf_printf(out, ",\"%s\":\"", name);
-    bl_json_escape(out, text, len, 0);
-    bl_buf_puts(out, "\"");
-}
-
-static void put_event(bl_buf_t *out, const bl_event_t *ev)
-{
-    bl_buf_printf(out, "{\"seq\":%" APR_UINT64_T_FMT ",\"kind\":\"%s\"",
-                  ev->seq, bl_event_kind_name(ev->kind));
-    bl_buf_printf(out, ",\"atMs\":%u", ev->at_ms);
-    if (ev->text_len) put_text(out, "text", ev->text, ev->text_len);
-    if (ev->fields_len) {
-        bl_buf_puts(out, ",\"fields\":");
-        bl_buf_append(out, ev->fields, ev->fields_len);
-    }
-    bl_buf_puts(out, "}");
-}
-
-static int serve_batch(request_rec *r, bl_stream_t *s, apr_uint64_t after)
-{
-    bl_event_t events[32];
-    apr_status_t rv;
-    bl_buf_t out;
-    int n, i, count = 0, rc;
-
-    bl_buf_init(&out, 8 * BL_MAX_ANSWER_BYTES);
-    bl_buf_printf(&out, "{\"streamId\":\"%s\",\"events\":[", s->id);
-    while ((rv = bl_journal_read(s->journal, after, events, 32, &n)) ==
-           APR_SUCCESS) {
-        for (i = 0; i < n; i++) {
-            if (count++) bl_buf_puts(&out, ",");
-            put_event(&out, &events[i]);
-        }
-        after = events[n - 1].seq;
-    }
-    bl_buf_printf(&out, "],\"next\":%" APR_UINT64_T_FMT ",\"complete\":%s}\n",
-                  after, rv == APR_EOF ? "true" : "false");
-    rc = bl_call_answer(r, HTTP_OK, "application/json; charset=utf-8", out.data,
-                        out.len);
-    bl_buf_release(&out);
-    return rc;
-}
-
 /* --- reading on --------------------------------------------------------- */
 
 static int serve(request_rec *r, bl_call_t *call, bl_stream_t *s,
                  apr_uint64_t after, const char *as)
 {
-    apr_uint64_t tail = bl_journal_tail(s->journal);
     bl_event_t ev;
     int n, rc;
 
-    if (bl_journal_read(s->journal, after, &ev, 1, &n) == APR_EOF) {
-        rc = !strcmp(as, "json") ? serve_batch(r, s, tail) : nothing_more(r);
+    if (!strcmp(as, "json")) {
+        rc = bl_serve_batch(r, call, s, after);
         bl_stream_unref(s);
         return rc;
     }
-    if (strcmp(as, "json")) return bl_serve_stream(r, call, s, after, as);
-    rc = serve_batch(r, s, after);
-    bl_stream_unref(s);
-    return rc;
+    if (bl_journal_read(s->journal, after, &ev, 1, &n) == APR_EOF) {
+        bl_stream_unref(s);
+        return nothing_more(r);
+    }
+    return bl_serve_stream(r, call, s, after, as);
 }
 
 static int serve_stored(request_rec *r, bl_call_t *call,
@@ -170,7 +122,10 @@ static int serve_stored(request_rec *r, bl_call_t *call,
     bl_stream_t *s;
     apr_status_t rv = bl_replay_load(call->engine, row, after, &s, &last);
 
-    if (rv == APR_EOF) return nothing_more(r);
+    if (rv == APR_EOF) {
+        return strcmp(as, "json") ? nothing_more(r)
+                                  : bl_serve_empty_batch(r, call, row, after);
+    }
     if (rv != APR_SUCCESS) {
         return bl_call_problem(
             r, call, rv,

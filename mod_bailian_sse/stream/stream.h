@@ -73,6 +73,7 @@ struct bl_stream_t {
     bl_stream_fn *changed; /* producer's: a reader came, went or caught up */
     bl_stream_fn *dirty;   /* producer's: wake the cursors soon */
     bl_stream_fn *stop;    /* producer's: somebody asked for the end */
+    bl_stream_fn *polled;  /* producer's: somebody took what there is */
     void *producer;
     int is_paused; /* atomic: readers on other threads say when they caught
                       up only while it is set */

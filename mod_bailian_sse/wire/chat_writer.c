@@ -210,13 +210,16 @@ static void put_raw(bl_buf_t *out, const char *key, const bl_json_value_t *v)
     if (v->kind == BL_JSON_STRING) bl_buf_append(out, "\"", 1);
 }
 
-/* The line of the error table for an end that names no reason. */
-static const bl_error_t *error_of(bl_outcome_t outcome, const char *reason)
+const bl_error_t *bl_chat_error(bl_outcome_t outcome, const char *reason)
 {
-    const bl_error_t *e = *reason ? bl_error_by_code(reason) : NULL;
+    const bl_error_t *e;
 
+    if (outcome == BL_OUTCOME_COMPLETED || outcome == BL_OUTCOME_LENGTH) {
+        return NULL;
+    }
+    e = *reason ? bl_error_by_code(reason) : NULL;
     if (e) return e;
-    switch (outcome) {
+    switch (outcome) { /* an end that names no reason */
     case BL_OUTCOME_CANCELLED:
         return bl_error(BL_E_CANCELLED);
     case BL_OUTCOME_TIMEOUT:
@@ -228,10 +231,20 @@ static const bl_error_t *error_of(bl_outcome_t outcome, const char *reason)
     }
 }
 
-static void put_failure(bl_chat_writer_t *w, bl_buf_t *out,
-                        bl_outcome_t outcome, const char *reason)
+bl_outcome_t bl_chat_outcome(const bl_event_t *end, char *reason, size_t size)
 {
-    const bl_error_t *e = error_of(outcome, reason);
+    bl_json_value_t v = member(end->fields, end->fields_len, "outcome");
+    char name[32];
+
+    bl_json_copy_text(name, sizeof(name), &v);
+    v = member(end->fields, end->fields_len, "reason");
+    bl_json_copy_text(reason, size, &v);
+    return bl_outcome_from_name(name);
+}
+
+static void put_failure(bl_chat_writer_t *w, bl_buf_t *out,
+                        bl_outcome_t outcome, const bl_error_t *e)
+{
     bl_outcome_t said = outcome ? outcome : BL_OUTCOME_ERROR;
 
     bl_buf_puts(out, ",\"error\":");
@@ -254,16 +267,13 @@ apr_status_t bl_chat_finish_end(bl_chat_writer_t *w, bl_buf_t *out,
 {
     const char *fields = ev->fields;
     size_t len = ev->fields_len;
-    bl_json_value_t v = member(fields, len, "outcome");
-    char outcome_name[32], reason[64];
-    bl_outcome_t outcome;
+    char reason[64];
+    bl_outcome_t outcome = bl_chat_outcome(ev, reason, sizeof(reason));
+    const bl_error_t *e = bl_chat_error(outcome, reason);
+    bl_json_value_t v;
 
-    bl_json_copy_text(outcome_name, sizeof(outcome_name), &v);
-    outcome = bl_outcome_from_name(outcome_name);
-    v = member(fields, len, "reason");
-    bl_json_copy_text(reason, sizeof(reason), &v);
     bl_buf_puts(out, "\",\"isEnd\":true");
-    if (outcome == BL_OUTCOME_COMPLETED || outcome == BL_OUTCOME_LENGTH) {
+    if (!e) {
         v = member(fields, len, "finishReason");
         put_raw(out, ",\"finishReason\":", &v);
         if (*reason) { /* U23: our limit, not the model's */
@@ -272,7 +282,7 @@ apr_status_t bl_chat_finish_end(bl_chat_writer_t *w, bl_buf_t *out,
         }
     }
     else
-        put_failure(w, out, outcome, reason);
+        put_failure(w, out, outcome, e);
     if (w->usage_len) {
         bl_buf_puts(out, ",\"usage\":");
         bl_buf_append(out, w->usage, w->usage_len);

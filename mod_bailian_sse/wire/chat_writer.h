@@ -19,6 +19,7 @@
 #ifndef BL_CHAT_WRITER_H
 #define BL_CHAT_WRITER_H
 
+#include "base/errors.h"
 #include "json_write.h"
 #include "stream/event.h"
 
@@ -63,6 +64,13 @@ apr_status_t bl_chat_begin_end(bl_chat_writer_t *w, bl_buf_t *out,
                                const bl_event_t *ev);
 apr_status_t bl_chat_finish_end(bl_chat_writer_t *w, bl_buf_t *out,
                                 const bl_event_t *ev);
+
+/* The line of the error table for how it ended; NULL: well (completed, length).
+ * reason: a wire code, or "". */
+const bl_error_t *bl_chat_error(bl_outcome_t outcome, const char *reason);
+
+/* What the fields of an END event say of it; reason "" when there is none. */
+bl_outcome_t bl_chat_outcome(const bl_event_t *end, char *reason, size_t size);
 
 /* The early heartbeat: an event without content and without an id line. */
 apr_status_t bl_chat_write_heartbeat(bl_chat_writer_t *w, bl_buf_t *out,
