@@ -13,14 +13,8 @@
 #include "shm/layout.h"
 #include "store/store.h"
 
-#define BL_ADMIN_LIVE_MOST 500 /* streams of one answer */
-
 /* {"live":n,"counters":{...},"children":[...],"store":{...}} */
 apr_status_t bl_admin_overview(const bl_shm_t *shm,
                                const bl_store_health_t *store, bl_buf_t *out);
-
-/* {"total":n,"items":[...]}: the oldest first, `from` of them left out. */
-apr_status_t bl_admin_live(const bl_shm_t *shm, int from, int most,
-                           bl_buf_t *out);
 
 #endif

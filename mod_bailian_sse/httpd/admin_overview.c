@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* admin_overview - api/me, api/overview and api/live. */
+/* admin_overview - api/me and api/overview. */
 #include "admin.h"
 #include "admin/overview.h"
 
@@ -48,26 +48,7 @@ static int overview(bl_admin_call_t *a)
         HTTP_OK, &out);
 }
 
-static int live(bl_admin_call_t *a)
-{
-    apr_int64_t from = 0, limit = 100;
-    bl_buf_t out;
-    int rc;
-
-    if (!bl_admin_number(a, "from", 0, BL_DIRECTORY_SLOTS, &from, &rc) ||
-        !bl_admin_number(a, "limit", 0, BL_ADMIN_LIVE_MOST, &limit, &rc))
-    {
-        return rc;
-    }
-    bl_buf_init(&out, OUT_BYTES);
-    return bl_admin_answer(a,
-                           bl_admin_live(bl_engine_shm(a->call->engine),
-                                         (int)from, (int)limit, &out),
-                           HTTP_OK, &out);
-}
-
 const bl_route_t bl_admin_overview_routes[] = {
     {"GET", "api/me", BL_ROLE_VIEWER, me},
     {"GET", "api/overview", BL_ROLE_VIEWER, overview},
-    {"GET", "api/live", BL_ROLE_VIEWER, live},
     {NULL, NULL, BL_ROLE_NONE, NULL}};

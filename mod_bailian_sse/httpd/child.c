@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "child.h"
+#include "feed.h"
 #include "park.h"
 #include "crypto/keyring.h"
 #include "shm/targets.h"
@@ -110,6 +111,7 @@ static apr_status_t close_engine(void *data)
 
     (void)data;
     bl_park_close_all();
+    bl_feed_close_all();
     engine = NULL;
     bl_engine_close(e);
     return APR_SUCCESS;

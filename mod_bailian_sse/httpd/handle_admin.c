@@ -14,7 +14,8 @@
 extern const bl_asset_t bl_admin_assets[]; /* made by build/embed-assets.sh */
 extern const int bl_admin_assets_count;
 
-static const bl_route_t *const areas[] = {bl_admin_overview_routes, NULL};
+static const bl_route_t *const areas[] = {bl_admin_overview_routes,
+                                          bl_admin_live_routes, NULL};
 
 /* --- for the areas ------------------------------------------------------ */
 

@@ -266,6 +266,12 @@ typedef struct bl_admin_who_t {
     const char *from;  /* address or "local" */
 } bl_admin_who_t;
 
+/* Writes down what is about to be done to each of these objects, for acts that
+ * change nothing in the database: what cannot be written is not done (A09). */
+apr_status_t bl_store_do_audit_all(bl_store_t *s, const bl_admin_who_t *who,
+                                   const char *action,
+                                   const char *const *objects, int count);
+
 /* Each writes its audit row in the same transaction (A09, S-74). JSON out. */
 apr_status_t bl_store_do_key_add(bl_store_t *s, const bl_admin_who_t *who,
                                  const char *upstream, const char *name,

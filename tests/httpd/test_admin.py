@@ -73,6 +73,6 @@ def test_running_stream_is_shown_until_it_ends(env):
 
 def test_only_get_and_sensible_numbers(env):
     assert env.post("/bailian-admin/api/overview", {}, LOGIN).status == 405
-    for query in ("limit=501", "limit=-1", "limit=x", "from=-1"):
+    for query in ("limit=501", "limit=-1", "limit=x", "cursor=-1"):
         assert get(env, "api/live?" + query).status == 400
     assert get(env, "api/nothing").status == 404
