@@ -12,6 +12,7 @@ ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), *[".."] * 3))
 BUILD = os.path.abspath(os.environ.get("BL_BUILD_DIR", ROOT))
 MODULE = os.path.join(BUILD, ".libs", "mod_bailian_sse.so")
 TOOL = os.path.join(BUILD, "bailianctl")
+IN_VALGRIND = bool(os.environ.get("BL_VALGRIND"))
 HTTPD = os.environ.get("BL_HTTPD", "/usr/sbin/apache2")
 HTTPD_MODULES = os.environ.get("BL_HTTPD_MODULES", "/usr/lib/apache2/modules")
 EMULATOR = os.path.join(ROOT, "tests", "emulator", "bailian_emulator.py")
@@ -33,8 +34,26 @@ def sanitizer():
 
 
 def is_slow():
-    """Limits of time are wider under a sanitizer."""
-    return sanitizer() is not None
+    """Limits of time are wider under a sanitizer or valgrind."""
+    return IN_VALGRIND or sanitizer() is not None
+
+
+def is_crawling():
+    """Ten times slower and more: the parent loses patience at a stop while a
+    reactor reads what curl hands it in one go."""
+    return IN_VALGRIND or "tsan" in (sanitizer() or "")
+
+
+def runner(report_dir):
+    """What httpd is started by: valgrind, when BL_VALGRIND is set. Memory of
+    pools that live as long as a child is no leak."""
+    if not IN_VALGRIND:
+        return DIES_WITH_US
+    return DIES_WITH_US + [
+        "valgrind", "-q", "--vgdb=no", "--trace-children=yes",
+        "--leak-check=full",
+        "--show-leak-kinds=definite", "--errors-for-leak-kinds=none",
+        "--log-file=%s/report.%%p" % report_dir]
 
 
 # No server outlives a test run that was killed.
@@ -51,5 +70,6 @@ def httpd_environment(report_dir):
         found["ASAN_OPTIONS"] = "detect_leaks=0:abort_on_error=1:" \
             "allow_user_segv_handler=0:" + log
         found["UBSAN_OPTIONS"] = "print_stacktrace=1:" + log
-        found["TSAN_OPTIONS"] = "second_deadlock_stack=1:" + log
+        found["TSAN_OPTIONS"] = "second_deadlock_stack=1:" \
+            "report_signal_unsafe=0:" + log
     return found

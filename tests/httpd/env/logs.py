@@ -8,7 +8,7 @@ import glob
 import os
 import re
 
-from .build import is_slow
+from .build import is_crawling, is_slow
 from .polling import until
 
 LINE = re.compile(r"\[([a-z0-9_]*):(\w+)\] \[pid (\d+)(?::tid \d+)?\] (.*)")
@@ -18,6 +18,8 @@ MACHINE = ["AH01882:"]
 # A sanitizer's reactor on a busy machine is late without being stuck.
 if is_slow():
     MACHINE.append("BL1501:")
+if is_crawling():
+    MACHINE += ["AH00045:", "AH00046:"]
 BAD_LEVELS = ("warn", "error", "crit", "alert", "emerg")
 CRASH = re.compile(r"exit signal|child died|AddressSanitizer|runtime error:|"
                    r"ThreadSanitizer|Assertion|core dumped")
@@ -28,6 +30,13 @@ CRASH = re.compile(r"exit signal|child died|AddressSanitizer|runtime error:|"
 # given back to the kernel: no frame of ours, and the child was to end anyway.
 MPM_STOP = re.compile(r"#0 \S+ in apr_\w+ \(\S*libapr-1\.so.*\n"
                       r"\s+#1 \S+ .*\(\S*mod_mpm_event\.so")
+
+
+def is_of_httpd_alone(report):
+    """What the thread sanitizer says of two places of httpd alone, which
+    is not built with it: it cannot know what orders them."""
+    return "ThreadSanitizer:" in report and \
+        "mod_bailian" not in report
 
 
 class ErrorLog:
@@ -105,11 +114,13 @@ class ErrorLog:
         for path in glob.glob(self.server.path("reports", "*")):
             with open(path, encoding="utf-8", errors="replace") as file:
                 report = file.read()
+            if not report:
+                continue
             if MPM_STOP.search(report) and "mod_bailian" not in report:
                 pid = path.rsplit(".", 1)[1]
                 known += ["child pid %s exit signal" % pid,
                           "AddressSanitizer:DEADLYSIGNAL"]
-            else:
+            elif not is_of_httpd_alone(report):
                 found.append("sanitizer report: " + report[:6000])
             os.rename(path, self.server.path("seen-" + os.path.basename(path)))
         return found, known

@@ -189,8 +189,10 @@ class Httpd:
         ready = self.log.count("resuming normal operations")
         with open(self.path("console"), "ab") as console:
             self.process = subprocess.Popen(
-                build.DIES_WITH_US + self.command("-DFOREGROUND"), stdout=console, stderr=console,
-                stdin=subprocess.DEVNULL, start_new_session=True,
+                build.runner(self.path("reports"))
+                + self.command("-DFOREGROUND"), stdout=console,
+                stderr=console, stdin=subprocess.DEVNULL,
+                start_new_session=True,
                 env=build.httpd_environment(self.path("reports")))
         until(lambda: self.process.poll() is not None
               or self.log.count("resuming normal operations") > ready
