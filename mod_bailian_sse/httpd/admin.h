@@ -31,6 +31,10 @@ struct bl_admin_call_t {
 /* One table an area. */
 extern const bl_route_t bl_admin_live_routes[];
 extern const bl_route_t bl_admin_overview_routes[];
+extern const bl_route_t bl_admin_key_routes[];
+extern const bl_route_t bl_admin_upstream_routes[];
+extern const bl_route_t bl_admin_app_routes[];
+extern const bl_route_t bl_admin_audit_routes[];
 
 /* All of them, ending with NULL. */
 const bl_route_t *const *bl_admin_areas(void);

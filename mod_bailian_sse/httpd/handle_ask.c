@@ -223,6 +223,22 @@ static int ask_it(request_rec *r, bl_call_t *call, const chat_ask_t *ask,
     return bl_serve_stream(r, call, s, 0, "sse");
 }
 
+int bl_ask_app(request_rec *r, bl_call_t *call, const char *app,
+               const char *message, const char *conversation)
+{
+    chat_ask_t ask;
+
+    memset(&ask, 0, sizeof(ask));
+    if (check_id(conversation) != APR_SUCCESS) {
+        return bl_call_problem_at(r, call, BL_E_BAD_VALUE, "conversationId",
+                                  NULL);
+    }
+    ask.message = message;
+    ask.conversation_id = conversation;
+    ask.app = app;
+    return ask_it(r, call, &ask, NULL);
+}
+
 int bl_handle_ask(request_rec *r, bl_call_t *call)
 {
     const char *key = apr_table_get(r->headers_in, "Idempotency-Key");

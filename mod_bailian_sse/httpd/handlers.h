@@ -9,7 +9,12 @@
 #include "request.h"
 #include "base/asset.h"
 
-int bl_handle_ask(request_rec *r, bl_call_t *call);     /* stream */
+int bl_handle_ask(request_rec *r, bl_call_t *call); /* stream */
+/* Asks this app as the caller, who is known already, and streams the answer;
+ * conversation may be NULL. */
+int bl_ask_app(request_rec *r, bl_call_t *call, const char *app,
+               const char *message, const char *conversation);
+
 int bl_handle_streams(request_rec *r, bl_call_t *call); /* streams/... */
 int bl_handle_conversations(request_rec *r, bl_call_t *call);
 int bl_handle_health(request_rec *r, bl_call_t *call);
