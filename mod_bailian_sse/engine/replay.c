@@ -88,6 +88,10 @@ apr_status_t bl_replay_load(bl_engine_t *e, const bl_stored_stream_t *row,
     int n;
 
     *ps = NULL;
+    if (row->trimmed_to) { /* all of it: retention trims whole streams (D17) */
+        *plast = row->event_count;
+        return after < row->trimmed_to ? BL_E_TRIMMED : APR_EOF;
+    }
     rv = load(e, row, ps);
     if (rv != APR_SUCCESS) return rv;
     tail = bl_journal_tail((*ps)->journal);

@@ -35,6 +35,7 @@ extern const bl_route_t bl_admin_key_routes[];
 extern const bl_route_t bl_admin_upstream_routes[];
 extern const bl_route_t bl_admin_app_routes[];
 extern const bl_route_t bl_admin_audit_routes[];
+extern const bl_route_t bl_admin_conversation_routes[];
 
 /* All of them, ending with NULL. */
 const bl_route_t *const *bl_admin_areas(void);

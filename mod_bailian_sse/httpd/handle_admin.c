@@ -16,12 +16,13 @@ extern const int bl_admin_assets_count;
 
 /* One a line, with what it serves. */
 static const bl_route_t *const areas[] = {
-    bl_admin_overview_routes, /* api/me, api/overview */
-    bl_admin_live_routes,     /* api/live */
-    bl_admin_key_routes,      /* api/keys */
-    bl_admin_upstream_routes, /* api/upstreams */
-    bl_admin_app_routes,      /* api/apps */
-    bl_admin_audit_routes,    /* api/audit */
+    bl_admin_overview_routes,     /* api/me, api/overview */
+    bl_admin_live_routes,         /* api/live */
+    bl_admin_key_routes,          /* api/keys */
+    bl_admin_upstream_routes,     /* api/upstreams */
+    bl_admin_app_routes,          /* api/apps */
+    bl_admin_audit_routes,        /* api/audit */
+    bl_admin_conversation_routes, /* and api/deletions, usage, settings */
     NULL};
 
 /* --- for the areas ------------------------------------------------------ */

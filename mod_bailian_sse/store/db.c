@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SLOTS 128 /* a power of two, above the number of SQL texts */
+#define SLOTS 256 /* a power of two, above the number of SQL texts */
 #define BUSY_PAUSE_MS 2
 #define LOCK_WAIT_MS 10000           /* fault-matrix.md 1.4: writer */
 #define CHECKPOINT_FRAMES 4000       /* 16 MiB of 4 KiB pages */
@@ -165,7 +165,12 @@ static int to_wal(bl_db_t *db)
     }
     sqlite3_finalize(st);
     if (rc != SQLITE_OK || is_wal) return rc;
-    return sqlite3_exec(db->h, "PRAGMA journal_mode=WAL", NULL, NULL, NULL);
+    /* In a file that is empty still, auto_vacuum lets retention give space
+     * back; in any other one it changes nothing. */
+    return sqlite3_exec(db->h,
+                        "PRAGMA auto_vacuum=INCREMENTAL;"
+                        "PRAGMA journal_mode=WAL",
+                        NULL, NULL, NULL);
 }
 
 static apr_status_t connect_to(bl_db_t *db, char *err, size_t err_size)
@@ -512,6 +517,25 @@ void bl_db_checkpoint(bl_db_t *db, int is_idle)
     }
     db->wait_ms = wait_ms;
     bl_lock_release(db->lock);
+}
+
+int bl_db_empty_log(bl_db_t *db)
+{
+    bl_ms_t wait_ms = db->wait_ms;
+    int in_log = 0, moved = 0, rc;
+
+    if (!db->h || !db->lock) return 0;
+    if (bl_lock_take(db->lock, wait_ms, db->is_over, db->is_over_ctx) !=
+        APR_SUCCESS)
+    {
+        return 0;
+    }
+    db->wait_ms = TRUNCATE_WAIT_MS;
+    rc = sqlite3_wal_checkpoint_v2(db->h, "main", SQLITE_CHECKPOINT_TRUNCATE,
+                                   &in_log, &moved);
+    db->wait_ms = wait_ms;
+    bl_lock_release(db->lock);
+    return rc == SQLITE_OK;
 }
 
 int bl_db_is_guarded(bl_db_t *db)

@@ -86,6 +86,9 @@ void bl_db_set_schema(bl_db_t *db, int version);
 /* Moves what is in the log into the database, under the lock, when there is
  * enough of it (or any, with is_idle). */
 void bl_db_checkpoint(bl_db_t *db, int is_idle);
+/* Moves all of the log and cuts it to nothing, so that nothing that was deleted
+ * is left in it. 0: readers stood in the way. */
+int bl_db_empty_log(bl_db_t *db);
 apr_uint64_t bl_db_wal_bytes(const bl_db_t *db);
 
 /* Are automatic checkpoints off and the lock in use (D06)? */

@@ -34,14 +34,6 @@ apr_status_t bl_history_find(bl_db_t *db, const char *owner,
     return rv == APR_EOF ? BL_E_NOT_FOUND : rv;
 }
 
-static json_t *column_text_new(sqlite3_stmt *st, int column)
-{
-    const char *s = (const char *)sqlite3_column_text(st, column);
-
-    if (!s) return json_null();
-    return json_stringn(s, (size_t)sqlite3_column_bytes(st, column));
-}
-
 /* --- messages ----------------------------------------------------------- */
 
 /* Columns of sql_messages below. */
@@ -132,12 +124,12 @@ static void put_ended(sqlite3_stmt *st, json_t *m)
     const char *refs = (const char *)sqlite3_column_text(st, M_REFS);
     bl_outcome_t outcome = (bl_outcome_t)sqlite3_column_int(st, M_OUTCOME);
 
-    put_if_there(m, "reasoning", column_text_new(st, M_REASONING));
+    put_if_there(m, "reasoning", bl_column_text_new(st, M_REASONING));
     if (refs) {
         json_object_set_new(m, "references", json_loads(refs, 0, NULL));
     }
     json_object_set_new(m, "outcome", json_string(bl_outcome_name(outcome)));
-    put_if_there(m, "reason", column_text_new(st, M_REASON));
+    put_if_there(m, "reason", bl_column_text_new(st, M_REASON));
     put_usage(st, m);
 }
 
@@ -149,11 +141,12 @@ static json_t *message_new(bl_db_t *db, sqlite3_stmt *st, apr_status_t *prv)
 
     if (!m) return NULL;
     json_object_set_new(m, "id", json_integer(sqlite3_column_int64(st, M_ID)));
-    json_object_set_new(m, "role", column_text_new(st, M_ROLE));
-    json_object_set_new(m, "content", column_text_new(st, M_CONTENT));
+    json_object_set_new(m, "role", bl_column_text_new(st, M_ROLE));
+    json_object_set_new(m, "content", bl_column_text_new(st, M_CONTENT));
     json_object_set_new(m, "createdAt",
                         bl_time_new(sqlite3_column_int64(st, M_CREATED)));
-    put_if_there(m, "itemId", column_text_new(st, M_ITEM));
+    put_if_there(m, "itemId", bl_column_text_new(st, M_ITEM));
+    if (is_answer(st)) put_if_there(m, "app", bl_column_text_new(st, M_APP));
     if (sqlite3_column_bytes(st, M_STREAM_ID) == BL_ID_BYTES) {
         bl_hex(hex, sqlite3_column_blob(st, M_STREAM_ID), BL_ID_BYTES);
         json_object_set_new(m, "streamId", json_string(hex));
@@ -165,7 +158,7 @@ static json_t *message_new(bl_db_t *db, sqlite3_stmt *st, apr_status_t *prv)
     return m;
 }
 
-static apr_status_t put_messages(bl_db_t *db, apr_int64_t id, bl_buf_t *out)
+apr_status_t bl_history_put_messages(bl_db_t *db, apr_int64_t id, bl_buf_t *out)
 {
     sqlite3_stmt *st = bl_db_stmt(db, sql_messages);
     apr_status_t rv;
@@ -195,8 +188,8 @@ static const char sql_head[] = "SELECT client_id, title, created_at,"
 json_t *bl_history_item_new(sqlite3_stmt *st, int first)
 {
     return json_pack(
-        "{s:o,s:o,s:o,s:o}", "conversationId", column_text_new(st, first),
-        "title", column_text_new(st, first + 1), "createdAt",
+        "{s:o,s:o,s:o,s:o}", "conversationId", bl_column_text_new(st, first),
+        "title", bl_column_text_new(st, first + 1), "createdAt",
         bl_time_new(sqlite3_column_int64(st, first + 2)), "updatedAt",
         bl_time_new(sqlite3_column_int64(st, first + 3)));
 }
@@ -217,7 +210,7 @@ static apr_status_t put_conversation(bl_db_t *db, apr_int64_t id, bl_buf_t *out)
     if (rv != APR_SUCCESS) return rv;
     out->len--; /* the closing brace */
     bl_buf_puts(out, ",\"messages\":[");
-    rv = put_messages(db, id, out);
+    rv = bl_history_put_messages(db, id, out);
     bl_buf_puts(out, "]}");
     return rv == APR_SUCCESS ? bl_buf_status(out) : rv;
 }
@@ -258,7 +251,7 @@ static apr_status_t put_text(bl_db_t *db, sqlite3_stmt *st, bl_buf_t *out)
 }
 
 /* "# title", then each message as it was written: it is Markdown itself. */
-static apr_status_t put_markdown(bl_db_t *db, apr_int64_t id, bl_buf_t *out)
+apr_status_t bl_history_put_markdown(bl_db_t *db, apr_int64_t id, bl_buf_t *out)
 {
     sqlite3_stmt *st = bl_db_stmt(db, sql_head);
     apr_status_t rv;
@@ -318,7 +311,7 @@ apr_status_t bl_store_conversation(bl_store_t *s, const char *owner,
 apr_status_t bl_store_conversation_markdown(bl_store_t *s, const char *owner,
                                             const char *id, bl_buf_t *out)
 {
-    return read_one(s, owner, id, out, put_markdown);
+    return read_one(s, owner, id, out, bl_history_put_markdown);
 }
 
 /* --- changes ------------------------------------------------------------ */
@@ -386,6 +379,8 @@ apr_status_t bl_store_do_delete(bl_store_t *s, const char *owner,
                                 const char *id)
 {
     change_t c = {owner, id, NULL};
+    apr_status_t rv = bl_store_do(s, do_delete, &c);
 
-    return bl_store_do(s, do_delete, &c);
+    if (rv == APR_SUCCESS) bl_retention_note_delete(s);
+    return rv;
 }

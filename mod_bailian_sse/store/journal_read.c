@@ -39,6 +39,10 @@ static void read_row(sqlite3_stmt *st, bl_stored_stream_t *out)
         bl_hex(out->sha256_hex, sqlite3_column_blob(st, 12), BL_SHA256_BYTES);
     }
     out->text_len = (apr_uint64_t)sqlite3_column_int64(st, 13);
+    out->trimmed_to = (apr_uint64_t)sqlite3_column_int64(st, 14);
+    if (out->event_count < out->trimmed_to) {
+        out->event_count = out->trimmed_to;
+    }
 }
 
 apr_status_t bl_store_stream(bl_store_t *s, const char *stream_id,
@@ -48,7 +52,7 @@ apr_status_t bl_store_stream(bl_store_t *s, const char *stream_id,
         "SELECT c.owner, c.client_id, q.item_id, s.app, s.outcome, s.reason,"
         " (SELECT max(last_seq) FROM stream_event e WHERE e.stream = s.id),"
         " s.started_at, s.ended_at, s.input_tokens, s.output_tokens,"
-        " s.attempts, s.sha256, s.text_len FROM stream s"
+        " s.attempts, s.sha256, s.text_len, s.trimmed_to FROM stream s"
         " JOIN message m ON m.id = s.id"
         " JOIN conversation c ON c.id = m.conversation_id"
         " LEFT JOIN message q ON q.id = s.id - 1 AND q.answer_id = s.id"

@@ -22,6 +22,14 @@ apr_status_t bl_json_put_new(bl_buf_t *out, json_t *value)
     return bl_buf_status(out) != APR_SUCCESS ? bl_buf_status(out) : APR_ENOMEM;
 }
 
+json_t *bl_column_text_new(sqlite3_stmt *st, int column)
+{
+    const char *s = (const char *)sqlite3_column_text(st, column);
+
+    if (!s) return json_null();
+    return json_stringn(s, (size_t)sqlite3_column_bytes(st, column));
+}
+
 json_t *bl_time_new(apr_time_t at)
 {
     char text[BL_TIME_TEXT];

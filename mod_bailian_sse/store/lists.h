@@ -27,6 +27,9 @@ apr_status_t bl_list_rows_bound(bl_store_t *s, const char *sql,
 /* Appends the text of value, and drops the reference: APR_ENOMEM for NULL. */
 apr_status_t bl_json_put_new(bl_buf_t *out, json_t *value);
 
+/* A column that holds text: null for NULL. NULL without memory. */
+json_t *bl_column_text_new(sqlite3_stmt *st, int column);
+
 /* "2026-11-20T11:22:33.444Z"; null for 0. */
 json_t *bl_time_new(apr_time_t at);
 

@@ -7,6 +7,7 @@
  *                process can lose committed rows in SQLite before 3.51.3 (D06)
  *   byte 1 + id  held by the process with that child id for as long as it
  *                lives; a free byte says that its streams are nobody's (P01)
+ *   the last     held by the process that deletes what is due (D17)
  *
  * The locks are OFD locks (F_OFD_SETLK): the kernel releases them when the
  * process dies, however it dies. The file is never deleted, for who deletes it
@@ -41,6 +42,8 @@ void bl_lock_release_child(bl_lock_t *l, apr_int64_t child_id);
 void bl_lock_each_child(const bl_lock_t *l, apr_int64_t low, apr_int64_t high,
                         void (*fn)(void *ctx, apr_int64_t child_id), void *ctx);
 #define BL_LOCK_CHILD_MOST 0x3fffffffffffffff
+/* Nobody's child id: held by the process that deletes what is due (D17). */
+#define BL_LOCK_RETENTION (BL_LOCK_CHILD_MOST + 1)
 
 /* Is the file at its path still the one that was opened? */
 int bl_lock_is_in_place(const bl_lock_t *l);

@@ -117,22 +117,22 @@ static void recover_all(bl_store_t *s, bl_db_t *db)
     }
 }
 
-static void on_tick(void *ctx, bl_db_t *db, int is_after_do)
+static bl_ms_t on_tick(void *ctx, bl_db_t *db, int is_after_do)
 {
     bl_store_t *s = ctx;
+    int is_slow;
 
     bl_catalog_wt_look(s, db);
-    if (is_after_do) return;
+    if (is_after_do) return 0;
     look_at_file(s);
     /* Not when it is opened: a full disk must not keep a child from starting.
      */
     if (!s->is_entered) s->is_entered = bl_keyrings_wt_enter(s, db);
-    if (s->ticks++ % SLOW_TICKS ||
-        __atomic_load_n(&s->is_lost, __ATOMIC_RELAXED)) {
-        return;
-    }
-    if (bl_recover_is_needed(s, db)) recover_all(s, db);
-    bl_db_checkpoint(db, 1);
+    if (__atomic_load_n(&s->is_lost, __ATOMIC_RELAXED)) return 0;
+    is_slow = s->ticks++ % SLOW_TICKS == 0;
+    if (is_slow && bl_recover_is_needed(s, db)) recover_all(s, db);
+    if (is_slow) bl_db_checkpoint(db, 1);
+    return bl_retention_wt_step(s, db, is_slow);
 }
 
 typedef struct recover_call_t {

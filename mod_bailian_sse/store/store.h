@@ -138,7 +138,8 @@ typedef struct bl_stored_stream_t {
     char app[BL_NAME_BYTES];
     bl_outcome_t outcome; /* NONE: still live */
     char reason[64];
-    apr_uint64_t event_count; /* newest stored seq */
+    apr_uint64_t event_count; /* newest seq that was stored */
+    apr_uint64_t trimmed_to;  /* events up to this one are kept no more */
     apr_time_t started_at, ended_at;
     apr_int64_t input_tokens, output_tokens;
     int attempts;

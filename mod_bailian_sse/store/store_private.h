@@ -17,6 +17,13 @@
 
 #include <pthread.h>
 
+/* What the writer's thread knows of the retention. */
+typedef struct bl_kept_t {
+    int is_ours;         /* this process deletes */
+    int wants_empty_log; /* atomic: deleted text still stands in the log */
+    apr_int64_t conversations, streams; /* done in this pass, by us */
+} bl_kept_t;
+
 struct bl_store_t {
     char *path;
     int is_tool;
@@ -36,6 +43,7 @@ struct bl_store_t {
     apr_int64_t catalog_version; /* writer's thread: of what was loaded */
     int ticks;                   /* writer's thread */
     int is_entered; /* writer's thread: by bl_keyrings_wt_enter() */
+    bl_kept_t kept; /* writer's thread */
 };
 
 #define BL_STORE_DO_WAIT_MS 10000
@@ -66,6 +74,14 @@ apr_status_t bl_recover_wt_some(bl_store_t *s, bl_db_t *db, int most, int *pn);
 
 /* Writes down which master key this process knows; 0 when it could not. */
 int bl_keyrings_wt_enter(bl_store_t *s, bl_db_t *db);
+
+/* Something was deleted: the log is emptied soon. Any thread. */
+void bl_retention_note_delete(bl_store_t *s);
+
+/* Deletes a slice of what is due, if this process is the one to do so, and
+ * answers after how many ms to ask again; 0: as usual. is_slow: one of the
+ * rarer calls, at which the log may be emptied. */
+bl_ms_t bl_retention_wt_step(bl_store_t *s, bl_db_t *db, int is_slow);
 
 /* Row id of an upstream by its name, or BL_E_NOT_FOUND. */
 apr_status_t bl_upstream_id(bl_db_t *db, const char *name, apr_int64_t *pid);

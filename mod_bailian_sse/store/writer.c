@@ -438,6 +438,7 @@ static void *writer_main(void *arg)
 {
     bl_writer_t *w = arg;
     apr_int64_t next_tick = 0;
+    bl_ms_t again;
     bl_job_t *batch;
 
     pthread_mutex_lock(&w->lock);
@@ -446,8 +447,8 @@ static void *writer_main(void *arg)
     {
         if (now_ms() >= next_tick) {
             pthread_mutex_unlock(&w->lock);
-            w->conf.tick(w->conf.tick_ctx, w->conf.db, 0);
-            next_tick = now_ms() + w->conf.tick_ms;
+            again = w->conf.tick(w->conf.tick_ctx, w->conf.db, 0);
+            next_tick = now_ms() + (again ? again : w->conf.tick_ms);
             pthread_mutex_lock(&w->lock);
         }
         wait_for_work(w, next_tick);
