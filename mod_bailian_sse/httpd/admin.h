@@ -29,6 +29,7 @@ struct bl_admin_call_t {
 };
 
 /* One table an area. */
+extern const bl_route_t bl_admin_ends_routes[];
 extern const bl_route_t bl_admin_live_routes[];
 extern const bl_route_t bl_admin_overview_routes[];
 extern const bl_route_t bl_admin_key_routes[];

@@ -18,6 +18,7 @@ extern const int bl_admin_assets_count;
 static const bl_route_t *const areas[] = {
     bl_admin_overview_routes,     /* api/me, api/overview */
     bl_admin_live_routes,         /* api/live */
+    bl_admin_ends_routes,         /* api/ends, api/streams */
     bl_admin_key_routes,          /* api/keys */
     bl_admin_upstream_routes,     /* api/upstreams */
     bl_admin_app_routes,          /* api/apps */

@@ -153,7 +153,8 @@ static apr_status_t run_begin(bl_db_t *db, void *job)
 {
     static const char sql[] =
         "INSERT INTO stream (id, stream_id, app, transport, idempotency_key,"
-        " child_id, started_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+        " child_id, started_at, upstream, client, request_id)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
     const begin_job_t *j = job;
     apr_int64_t conversation = 0, id = 0;
     apr_status_t rv = upsert_conversation(db, j, &conversation);
@@ -170,26 +171,48 @@ static apr_status_t run_begin(bl_db_t *db, void *job)
     bl_db_text(st, 5, j->b.idempotency_key);
     bl_db_int(st, 6, j->child_id);
     bl_db_int(st, 7, j->b.at);
+    bl_db_text(st, 8, j->b.upstream);
+    bl_db_text(st, 9, j->b.client);
+    bl_db_text(st, 10, j->b.request_id);
     return bl_db_run(db, st, NULL);
+}
+
+static size_t begin_room(const bl_store_begin_t *b)
+{
+    return room_for(b->owner) + room_for(b->conversation_id) +
+           room_for(b->item_id) + room_for(b->app) + room_for(b->transport) +
+           room_for(b->client) + room_for(b->request_id) +
+           room_for(b->upstream) + room_for(b->idempotency_key) +
+           room_for(b->question);
+}
+
+static void keep_begin(begin_job_t *j)
+{
+    char *at = (char *)(j + 1);
+
+    keep_text(&j->b.owner, &at);
+    keep_text(&j->b.conversation_id, &at);
+    keep_text(&j->b.item_id, &at);
+    keep_text(&j->b.app, &at);
+    keep_text(&j->b.transport, &at);
+    keep_text(&j->b.client, &at);
+    keep_text(&j->b.request_id, &at);
+    keep_text(&j->b.upstream, &at);
+    keep_text(&j->b.idempotency_key, &at);
+    keep_text(&j->b.question, &at);
 }
 
 apr_status_t bl_store_put_begin(bl_store_t *s, const bl_store_begin_t *b)
 {
     unsigned char id[BL_ID_BYTES];
     begin_job_t *j;
-    char *at;
 
     if (!bl_unhex(id, sizeof(id), b->stream_id) || !b->owner || !b->owner[0] ||
         !b->conversation_id || !b->question || !b->app || !b->transport)
     {
         return BL_E_BAD_VALUE;
     }
-    j = new_job(sizeof(*j),
-                room_for(b->owner) + room_for(b->conversation_id) +
-                    room_for(b->item_id) + room_for(b->app) +
-                    room_for(b->transport) + room_for(b->idempotency_key) +
-                    room_for(b->question),
-                run_begin);
+    j = new_job(sizeof(*j), begin_room(b), run_begin);
     if (!j) return APR_ENOMEM;
     j->b = *b;
     j->b.stream_id = NULL; /* only id is used from here on */
@@ -197,14 +220,7 @@ apr_status_t bl_store_put_begin(bl_store_t *s, const bl_store_begin_t *b)
     j->child_id = s->child_id;
     j->job.drop = drop_begin;
     bl_pending_add(&s->pending, b->owner, b->conversation_id, &j->pending);
-    at = (char *)(j + 1);
-    keep_text(&j->b.owner, &at);
-    keep_text(&j->b.conversation_id, &at);
-    keep_text(&j->b.item_id, &at);
-    keep_text(&j->b.app, &at);
-    keep_text(&j->b.transport, &at);
-    keep_text(&j->b.idempotency_key, &at);
-    keep_text(&j->b.question, &at);
+    keep_begin(j);
     return put(s, &j->job);
 }
 
@@ -317,6 +333,8 @@ static void bind_end(sqlite3_stmt *st, const end_job_t *j)
     bl_db_int_or_null(st, 17, e->first_content_ms);
     bl_db_int(st, 18, e->duration_ms);
     bl_db_int(st, 19, e->at);
+    bl_db_text(st, 20, e->key_last4);
+    if (e->timeline_len) bl_db_blob(st, 21, e->timeline, e->timeline_len);
 }
 
 /* APR_EOF: no live stream of that id. */
@@ -329,7 +347,8 @@ static apr_status_t end_stream(bl_db_t *db, const end_job_t *j,
         " model_id = ?8, sha256 = ?9, text_len = ?10, event_count = ?11,"
         " attempts = ?12, attempts_json = ?13, key_id = ?14,"
         " input_tokens = ?15, output_tokens = ?16, first_content_ms = ?17,"
-        " duration_ms = ?18, ended_at = ?19"
+        " duration_ms = ?18, ended_at = ?19, key_last4 = ?20,"
+        " timeline = ?21"
         " WHERE stream_id = ?1 AND outcome = 0 RETURNING id";
     sqlite3_stmt *st = bl_db_stmt(db, sql);
     apr_status_t rv;
@@ -399,7 +418,8 @@ static size_t end_room(const bl_store_end_t *e)
            room_for(e->upstream_code) + room_for(e->upstream_request_id) +
            room_for(e->session_id) + room_for(e->model_id) + e->text_len + 1 +
            e->reasoning_len + 1 + room_for(e->references) +
-           room_for(e->attempts_json);
+           room_for(e->attempts_json) + room_for(e->key_last4) +
+           e->timeline_len + 1;
 }
 
 static void keep_end(end_job_t *j)
@@ -416,6 +436,8 @@ static void keep_end(end_job_t *j)
     keep(&j->e.reasoning, j->e.reasoning_len, &at);
     keep_text(&j->e.references, &at);
     keep_text(&j->e.attempts_json, &at);
+    keep_text(&j->e.key_last4, &at);
+    keep((const char **)&j->e.timeline, j->e.timeline_len, &at);
 }
 
 apr_status_t bl_store_put_end(bl_store_t *s, const bl_store_end_t *e)
