@@ -2,6 +2,7 @@
 #include "crypto/token.h"
 
 #include "base/errors.h"
+#include "base/log.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -11,6 +12,20 @@
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+
+static apr_status_t no_random(int code)
+{
+    static bl_log_gate_t gate;
+    unsigned times = bl_log_gate(&gate);
+
+    if (times) {
+        bl_log(BL_LOG_ERR, code,
+               BL_LOGNO(1101) "the kernel gives no random numbers: no id, "
+                              "token or nonce is made (%u times)",
+               times);
+    }
+    return BL_E_OVERLOADED;
+}
 
 /* The kernel's source, asked each time: there is no state that a fork could
  * copy (P14), and no weaker source behind it (R06). */
@@ -22,7 +37,7 @@ apr_status_t bl_random_bytes(void *out, size_t n)
         ssize_t got = getrandom(at, n > 256 ? 256 : n, 0);
 
         if (got < 0 && errno == EINTR) continue;
-        if (got <= 0) return BL_E_OVERLOADED;
+        if (got <= 0) return no_random(errno);
         at += got;
         n -= (size_t)got;
     }

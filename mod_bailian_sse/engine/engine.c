@@ -15,6 +15,7 @@
 #include <string.h>
 
 #define TICK_MS 1000
+#define CLOCK_JUMP_US (300 * APR_USEC_PER_SEC)
 #define STUCK_MS 15000     /* P09: a reactor that late takes no new streams */
 #define CLOSE_WAIT_MS 2000 /* P06: what the store gets at the end */
 
@@ -37,6 +38,24 @@ static void give_memory_back(bl_engine_t *e)
     }
 }
 
+/* P15: nothing here goes by the wall clock, but what is stored does. */
+static void watch_clock(bl_engine_t *e)
+{
+    apr_time_t ahead = bl_clock_wall() - (apr_time_t)bl_clock_ms() * 1000;
+    apr_time_t jump = ahead - e->wall_ahead;
+
+    if (e->wall_ahead &&
+        (jump > CLOCK_JUMP_US || jump < -(apr_time_t)CLOCK_JUMP_US))
+    {
+        bl_log(BL_LOG_WARNING, 0,
+               BL_LOGNO(
+                   1309) "the clock of the machine jumped by %" APR_INT64_T_FMT
+                         " s: stored times follow it",
+               (apr_int64_t)(jump / APR_USEC_PER_SEC));
+    }
+    e->wall_ahead = ahead;
+}
+
 static void on_tick(void *ctx)
 {
     bl_engine_t *e = ctx;
@@ -45,6 +64,7 @@ static void on_tick(void *ctx)
     bl_slot_set(me, turn_longest_ms,
                 (apr_uint32_t)bl_reactor_longest(e->reactor));
     bl_shm_reclaim(e->conf.shm);
+    watch_clock(e);
     bl_live_rt_show_all(e);
     bl_trend_tick(e->conf.shm, bl_reactor_rt_now(e->reactor));
     give_memory_back(e);

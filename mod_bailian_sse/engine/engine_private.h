@@ -26,9 +26,10 @@ struct bl_engine_t {
     int remote_fd;
     bl_watch_t remote_watch; /* reactor */
     bl_letter_t remote_letter;
-    int idle_ticks;   /* reactor: since the last stream went */
-    bl_timer_t tick;  /* reactor: housekeeping */
-    bl_timer_t drain; /* reactor */
+    apr_time_t wall_ahead; /* reactor: of the monotonic clock, at a tick */
+    int idle_ticks;        /* reactor: since the last stream went */
+    bl_timer_t tick;       /* reactor: housekeeping */
+    bl_timer_t drain;      /* reactor */
     bl_letter_t open_letter;
     bl_letter_t drain_letter;
 };

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #define EVENTS_AT_ONCE 512
@@ -317,6 +318,7 @@ static void *run(void *ctx)
 {
     bl_reactor_t *r = ctx;
 
+    prctl(PR_SET_NAME, "bl-reactor");
     while (!r->must_stop)
         turn(r);
     return NULL;

@@ -8,6 +8,7 @@
 #include "store/copy.h"
 #include "store/migrate.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -228,9 +229,10 @@ static apr_status_t open_database(bl_store_t *s, const bl_store_conf_t *conf,
     return bl_path_identity(s->path, &s->identity);
 }
 
-static apr_status_t start_writer(bl_store_t *s)
+static apr_status_t start_writer(bl_store_t *s, char *err, size_t err_size)
 {
     bl_writer_conf_t conf;
+    apr_status_t rv;
 
     memset(&conf, 0, sizeof(conf));
     conf.db = s->db;
@@ -239,7 +241,13 @@ static apr_status_t start_writer(bl_store_t *s)
     conf.tick = on_tick;
     conf.tick_ctx = s;
     conf.tick_ms = TICK_MS;
-    return bl_writer_create(&s->writer, &conf);
+    rv = bl_writer_create(&s->writer, &conf);
+    if (rv == EAGAIN) {
+        snprintf(err, err_size,
+                 "a thread could not be started: is the limit of processes "
+                 "of httpd's user reached?");
+    }
+    return rv;
 }
 
 static apr_status_t open_parts(bl_store_t *s, const bl_store_conf_t *conf,
@@ -260,7 +268,7 @@ static apr_status_t open_parts(bl_store_t *s, const bl_store_conf_t *conf,
     }
     if (s->is_tool) return APR_SUCCESS;
     rv = take_child_id(s);
-    return rv == APR_SUCCESS ? start_writer(s) : rv;
+    return rv == APR_SUCCESS ? start_writer(s, err, err_size) : rv;
 }
 
 apr_status_t bl_store_open(bl_store_t **ps, const bl_store_conf_t *conf,

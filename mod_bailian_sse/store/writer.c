@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <time.h>
 
 #define BATCH_JOBS 512
@@ -441,6 +442,7 @@ static void *writer_main(void *arg)
     bl_ms_t again;
     bl_job_t *batch;
 
+    prctl(PR_SET_NAME, "bl-writer");
     pthread_mutex_lock(&w->lock);
     while (!w->is_closing || (w->head && now_ms() < w->deadline_ms &&
                               w->last != BL_E_STORE_CORRUPT))

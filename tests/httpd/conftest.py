@@ -19,6 +19,7 @@ from env.bailian import Bailian
 from env.certs import Authority
 from env.environment import (BODY, FRESH, PLAIN_BODY, QUICK, Database, Env,
                              Tool)
+from env.faults import Faults, compile_shim
 from env.server import Httpd, Settings
 from env.traps import Traps
 
@@ -66,6 +67,12 @@ class Servers:
         self.traps = traps
         self.current = None
         self._database = None
+        self._shim = None
+
+    def shim(self):
+        if self._shim is None:
+            self._shim = compile_shim(self.workdir)
+        return self._shim
 
     def database(self):
         """The template; made when the first test needs it."""
@@ -96,6 +103,8 @@ class Servers:
     def create(self, settings):
         """A server with its own directory and database, not started."""
         server = Httpd(settings, self.cert)
+        if settings["faults"]:
+            server.faults = Faults(server.dir, self.shim())
         chosen = {name: settings[name]
                   for name in ("extra", "locations", "global_extra",
                                "network")}

@@ -73,6 +73,7 @@ MaxConnectionsPerChild {connections_per_child}
 
 DEFAULTS = {"mpm": "event", "children": 1, "threads": 32, "factor": 8,
             "timeout": 60, "connections_per_child": 0, "with_module": True,
+            "faults": False,
             "log_level": "info bailian_sse:trace2", "extra": "",
             "locations": "", "global_extra": "",
             "network": "BailianAllowNetwork 127.0.0.0/8"}
@@ -126,7 +127,12 @@ class Httpd:
             os.chmod(self.path(name), mode)
         owner = pwd.getpwnam(USER)
         os.chown(self.path("data"), owner.pw_uid, owner.pw_gid)
+        self.faults = None  # env/faults.py
         self.log = ErrorLog(self)
+
+    def environment(self):
+        found = build.httpd_environment(self.path("reports"))
+        return self.faults.environment(found) if self.faults else found
 
     def path(self, *names):
         return os.path.join(self.dir, *names)
@@ -193,7 +199,7 @@ class Httpd:
                 + self.command("-DFOREGROUND"), stdout=console,
                 stderr=console, stdin=subprocess.DEVNULL,
                 start_new_session=True,
-                env=build.httpd_environment(self.path("reports")))
+                env=self.environment())
         until(lambda: self.process.poll() is not None
               or self.log.count("resuming normal operations") > ready
               and self.answers(), 30, "httpd")

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""faults - what the library that is preloaded into httpd (shim/faults.c) does.
+
+    faults.set("wall_s", 3600)
+
+Children see a change at once; clear() ends all faults.
+"""
+import mmap
+import os
+import struct
+import subprocess
+
+SOURCE = os.path.join(os.path.dirname(__file__), "..", "shim", "faults.c")
+# The order is that of the struct there.
+NAMES = ("wall_s", "boot_ms", "stuck", "no_random", "no_threads",
+         "crash_reactor", "crash_writer", "crash_request", "stuck_seen")
+WORD = struct.Struct("l")
+
+
+def compile_shim(directory):
+    path = os.path.join(directory, "faults.so")
+    subprocess.run([os.environ.get("CC", "gcc"), "-shared", "-fPIC", "-O1",
+                    "-Wall", "-Werror", "-o", path, SOURCE, "-ldl"],
+                   check=True)
+    os.chmod(path, 0o755)
+    return path
+
+
+class Faults:
+    def __init__(self, directory, library):
+        self.path = os.path.join(directory, "faults")
+        self.library = library
+        with open(self.path, "wb") as file:
+            file.write(bytes(4096))
+        os.chmod(self.path, 0o666)
+        with open(self.path, "r+b") as file:
+            self.words = mmap.mmap(file.fileno(), 4096)
+
+    def set(self, name, value=1):
+        WORD.pack_into(self.words, NAMES.index(name) * WORD.size, int(value))
+
+    def get(self, name):
+        return WORD.unpack_from(self.words, NAMES.index(name) * WORD.size)[0]
+
+    def clear(self):
+        for name in NAMES:
+            self.set(name, 0)
+
+    def environment(self, known):
+        """For httpd: a sanitizer's library stays the first."""
+        before = known.get("LD_PRELOAD")
+        return dict(known, BL_FAULTS=self.path,
+                    LD_PRELOAD=" ".join(filter(None, (before, self.library))))

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * faults - preloaded into httpd by the tests: calls of the C library that fail,
+ * hang or lie when the test says so. The words lie in the file BL_FAULTS, which
+ * the parent maps and all children share; env/faults.py writes them. Nothing of
+ * this is in the module.
+ */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+
+/* The order is that of env/faults.py. */
+typedef struct words_t {
+    long wall_s;        /* the wall clock is so much ahead */
+    long boot_ms;       /* the monotonic clock is */
+    long stuck;         /* the reactor hangs while it is set */
+    long no_random;     /* getrandom() fails */
+    long no_threads;    /* threads of the module cannot be made */
+    long crash_reactor; /* a signal that the next turn raises, once */
+    long crash_writer;  /* ... the next write to a file */
+    long crash_request; /* ... the next random number of a request */
+    long stuck_seen;    /* told by the reactor when it hangs */
+} words_t;
+
+static words_t none, *words = &none;
+
+#define NEXT(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
+
+static void __attribute__((constructor)) open_words(void)
+{
+    const char *path = getenv("BL_FAULTS");
+    int fd = path ? open(path, O_RDWR | O_CLOEXEC) : -1;
+    void *at;
+
+    if (fd < 0) return;
+    at = mmap(NULL, sizeof(words_t), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    close(fd);
+    if (at != MAP_FAILED) words = at;
+}
+
+static int is_thread(const char *name)
+{
+    char mine[16] = "";
+
+    prctl(PR_GET_NAME, mine);
+    return !strncmp(mine, name, strlen(name));
+}
+
+/* abort() and a bad address die by different ways of the C library. */
+static void crash_if(long *word)
+{
+    long sig = __atomic_exchange_n(word, 0, __ATOMIC_SEQ_CST);
+
+    if (sig == SIGABRT) abort();
+    if (sig) *(volatile int *)8 = 1;
+}
+
+/* --- clocks --------------------------------------------------------------- */
+
+int clock_gettime(clockid_t clock, struct timespec *ts)
+{
+    static __typeof__(&clock_gettime) next;
+    int rc;
+
+    if (!next) next = NEXT(clock_gettime);
+    rc = next(clock, ts);
+    if (rc) return rc;
+    if (clock == CLOCK_REALTIME) ts->tv_sec += words->wall_s;
+    if (clock == CLOCK_BOOTTIME) {
+        ts->tv_sec += words->boot_ms / 1000;
+        ts->tv_nsec += words->boot_ms % 1000 * 1000000;
+        if (ts->tv_nsec >= 1000000000) {
+            ts->tv_nsec -= 1000000000;
+            ts->tv_sec++;
+        }
+    }
+    return 0;
+}
+
+int gettimeofday(struct timeval *restrict tv, void *restrict zone)
+{
+    static __typeof__(&gettimeofday) next;
+    int rc;
+
+    if (!next) next = NEXT(gettimeofday);
+    rc = next(tv, zone);
+    if (!rc) tv->tv_sec += words->wall_s;
+    return rc;
+}
+
+time_t time(time_t *at)
+{
+    struct timeval now;
+
+    gettimeofday(&now, NULL);
+    if (at) *at = now.tv_sec;
+    return now.tv_sec;
+}
+
+/* --- the reactor ---------------------------------------------------------- */
+
+static void hang(void)
+{
+    struct timespec pause = {0, 10000000};
+
+    while (words->stuck) {
+        words->stuck_seen = 1;
+        nanosleep(&pause, NULL);
+    }
+}
+
+/* It reads its mail in a turn, and a question is mail. */
+ssize_t read(int fd, void *to, size_t n)
+{
+    static __typeof__(&read) next;
+
+    if (!next) next = NEXT(read);
+    if ((words->stuck || words->crash_reactor) && is_thread("bl-reactor")) {
+        crash_if(&words->crash_reactor);
+        hang();
+    }
+    return next(fd, to, n);
+}
+
+/* --- random numbers ------------------------------------------------------- */
+
+ssize_t getrandom(void *to, size_t n, unsigned flags)
+{
+    static ssize_t (*next)(void *, size_t, unsigned);
+
+    if (!next) {
+        next =
+            (ssize_t(*)(void *, size_t, unsigned))dlsym(RTLD_NEXT, "getrandom");
+    }
+    if (words->no_random) {
+        errno = EIO;
+        return -1;
+    }
+    if (words->crash_request && !is_thread("bl-")) {
+        crash_if(&words->crash_request);
+    }
+    return next(to, n, flags);
+}
+
+/* --- the writer ----------------------------------------------------------- */
+
+ssize_t pwrite64(int fd, const void *data, size_t n, off64_t at)
+{
+    static __typeof__(&pwrite64) next;
+
+    if (!next) next = NEXT(pwrite64);
+    if (words->crash_writer && is_thread("bl-writer")) {
+        crash_if(&words->crash_writer);
+    }
+    return next(fd, data, n, at);
+}
+
+/* --- threads -------------------------------------------------------------- */
+
+int pthread_create(pthread_t *thread, const pthread_attr_t *attr,
+                   void *(*run)(void *), void *ctx)
+{
+    static __typeof__(&pthread_create) next;
+    Dl_info info;
+
+    if (!next) next = NEXT(pthread_create);
+    if (words->no_threads && dladdr((void *)(size_t)run, &info) &&
+        strstr(info.dli_fname, "mod_bailian_sse"))
+    {
+        return EAGAIN;
+    }
+    return next(thread, attr, run, ctx);
+}
