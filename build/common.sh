@@ -17,7 +17,7 @@ die() {
 # started and no port is taken by installing it.
 build_packages=(
     apache2-bin apache2-dev autoconf automake gcc libc6-dev
-    libcurl4-openssl-dev libjansson-dev libsqlite3-dev libssl-dev libtool make
+    libcurl4-openssl-dev libjansson-dev libsqlite3-dev libssl-dev libtool libwslay-dev make
     pkg-config
 )
 

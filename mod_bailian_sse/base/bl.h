@@ -51,6 +51,14 @@ typedef apr_int64_t bl_ms_t;
 #define BL_STREAMS_ALL 10000
 #define BL_STREAMS_PER_PRINCIPAL 20
 #define BL_DIRECTORY_SLOTS 32768 /* twice the aim of design.md 9 */
+#define BL_SOCKETS_ALL 1000
+#define BL_SOCKETS_PER_PRINCIPAL 64
+#define BL_SOCKET_PLACES 32768
+#define BL_WS_MESSAGE_BYTES (1024 * 1024)
+#define BL_WS_FRAMES 128
+#define BL_WS_CONTROLS 10  /* a second */
+#define BL_WS_MESSAGES 100 /* a minute: dialects.md 2 */
+#define BL_WS_STREAMS 32   /* that one connection reads at once */
 #define BL_PARTIAL_MS 2000
 #define BL_PARTIAL_BYTES (8 * 1024)
 #define BL_DRAIN_MS 30000
@@ -71,5 +79,7 @@ typedef apr_int64_t bl_ms_t;
 #define BL_DEF_RETRY_FIXED_MS 2000
 #define BL_DEF_RETRY_EXP_MS 1000
 #define BL_DEF_DETACH_MS 60000
+#define BL_DEF_WS_BEAT_MS 30000 /* dialects.md 2 */
+#define BL_DEF_WS_IDLE_MS (5 * 60 * 1000)
 
 #endif

@@ -94,6 +94,9 @@ typedef enum { BL_RETRY_NO, BL_RETRY_YES, BL_RETRY_ONCE } bl_retry_t;
       "The request took too long to arrive.", "请求发送超时。")                \
     X(BAD_METHOD, 405, "bad_method", NO, 0,                                    \
       "This method is not allowed here.", "此处不允许该方法。")                \
+    X(UPGRADE_REQUIRED, 426, "upgrade_required", NO, 0,                        \
+      "This address answers to WebSocket version 13 only.",                    \
+      "此地址仅支持 WebSocket 版本 13。")                                      \
     X(UNAUTHENTICATED, 401, "unauthenticated", NO, 0, "A login is required.",  \
       "需要登录。")                                                            \
     X(FORBIDDEN, 403, "forbidden", NO, 0, "This is not allowed.",              \

@@ -2,6 +2,7 @@
 #include "child.h"
 #include "feed.h"
 #include "park.h"
+#include "ws_socket.h"
 #include "crypto/keyring.h"
 #include "shm/targets.h"
 
@@ -148,5 +149,7 @@ void bl_child_init(apr_pool_t *pchild, server_rec *s)
 void bl_child_stopping(apr_pool_t *pchild, int graceful)
 {
     (void)pchild;
-    if (engine) bl_engine_drain(engine, graceful);
+    if (!engine) return;
+    bl_engine_drain(engine, graceful);
+    bl_sockets_drain();
 }

@@ -15,6 +15,7 @@ void *bl_server_conf_create(apr_pool_t *p, server_rec *s)
     (void)s;
     conf->streams_per_child = BL_UNSET;
     conf->streams_all = BL_UNSET;
+    conf->sockets_all = BL_UNSET;
     conf->drain_ms = BL_UNSET;
     conf->bases = apr_array_make(p, 2, sizeof(const char *));
     return conf;
@@ -47,6 +48,10 @@ void *bl_dir_conf_create(apr_pool_t *p, char *dir)
     conf->slow_ms = BL_UNSET;
     conf->streams_per_principal = BL_UNSET;
     conf->body_bytes = BL_UNSET;
+    conf->sockets_per_principal = BL_UNSET;
+    conf->ws_message_bytes = BL_UNSET;
+    conf->ws_frames = conf->ws_controls = conf->ws_rate = BL_UNSET;
+    conf->ws_beat_ms = conf->ws_idle_ms = BL_UNSET;
     return conf;
 }
 
@@ -78,6 +83,13 @@ void *bl_dir_conf_merge(apr_pool_t *p, void *basev, void *addv)
     NEARER(slow_ms);
     NEARER(streams_per_principal);
     NEARER(body_bytes);
+    NEARER(sockets_per_principal);
+    NEARER(ws_message_bytes);
+    NEARER(ws_frames);
+    NEARER(ws_controls);
+    NEARER(ws_rate);
+    NEARER(ws_beat_ms);
+    NEARER(ws_idle_ms);
     return conf;
 }
 
@@ -106,7 +118,32 @@ bl_dir_conf_t bl_dir_conf_effective(const bl_dir_conf_t *conf)
     DEFAULT(slow_ms, BL_SLOW_CLIENT_MS);
     DEFAULT(streams_per_principal, BL_STREAMS_PER_PRINCIPAL);
     DEFAULT(body_bytes, BL_MAX_BODY_BYTES);
+    DEFAULT(sockets_per_principal, BL_SOCKETS_PER_PRINCIPAL);
+    DEFAULT(ws_message_bytes, BL_WS_MESSAGE_BYTES);
+    DEFAULT(ws_frames, BL_WS_FRAMES);
+    DEFAULT(ws_controls, BL_WS_CONTROLS);
+    DEFAULT(ws_rate, BL_WS_MESSAGES);
+    DEFAULT(ws_beat_ms, BL_DEF_WS_BEAT_MS);
+    DEFAULT(ws_idle_ms, BL_DEF_WS_IDLE_MS);
     return out;
+}
+
+bl_limits_t bl_dir_conf_limits(const bl_dir_conf_t *conf)
+{
+    bl_limits_t l = {0};
+
+    l.connect_ms = conf->connect_ms;
+    l.first_content_ms = conf->first_content_ms;
+    l.gap_ms = conf->gap_ms;
+    l.total_ms = conf->total_ms;
+    l.pace = (bl_pace_t)conf->pace;
+    l.retries = conf->retries;
+    l.retry_ms = conf->retry_ms;
+    l.policy = (bl_policy_t)conf->policy;
+    l.detach_ms = conf->detach_ms;
+    l.queue_bytes = (size_t)conf->queue_bytes;
+    l.streams_per_principal = conf->streams_per_principal;
+    return l;
 }
 
 bl_server_conf_t *bl_server_conf(server_rec *s)

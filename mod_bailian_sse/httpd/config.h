@@ -22,6 +22,7 @@ typedef struct bl_server_conf_t {
     const char *master_key;
     int streams_per_child;
     int streams_all;
+    int sockets_all;
     bl_ms_t drain_ms;
     bl_allowed_t allowed;
     apr_array_header_t *bases; /* const char *: Locations of the handler */
@@ -45,6 +46,10 @@ typedef struct bl_dir_conf_t {
     bl_ms_t slow_ms;
     int streams_per_principal;
     apr_int64_t body_bytes;
+    int sockets_per_principal;
+    apr_int64_t ws_message_bytes;
+    int ws_frames, ws_controls, ws_rate;
+    bl_ms_t ws_beat_ms, ws_idle_ms;
 } bl_dir_conf_t;
 
 void *bl_server_conf_create(apr_pool_t *p, server_rec *s);
@@ -54,6 +59,9 @@ void *bl_dir_conf_merge(apr_pool_t *p, void *base, void *add);
 
 /* What holds where nothing was said: a copy with every value set. */
 bl_dir_conf_t bl_dir_conf_effective(const bl_dir_conf_t *conf);
+
+/* How an answer is asked for; of an effective configuration. */
+bl_limits_t bl_dir_conf_limits(const bl_dir_conf_t *conf);
 
 bl_server_conf_t *bl_server_conf(server_rec *s);
 bl_dir_conf_t *bl_dir_conf(request_rec *r);

@@ -286,6 +286,18 @@ static const char *set_body(cmd_parms *cmd, void *dir, const char *arg)
                   &((bl_dir_conf_t *)dir)->body_bytes);
 }
 
+static const char *set_places(cmd_parms *cmd, void *dir, const char *arg)
+{
+    return int_number(cmd, arg, 1, BL_SOCKET_PLACES,
+                      (int *)((char *)dir + (apr_size_t)cmd->info));
+}
+
+static const char *set_message(cmd_parms *cmd, void *dir, const char *arg)
+{
+    return number(cmd, arg, 1024, 64 * 1024 * 1024,
+                  &((bl_dir_conf_t *)dir)->ws_message_bytes);
+}
+
 #define SERVER(field) (void *)APR_OFFSETOF(bl_server_conf_t, field)
 #define DIR(field) (void *)APR_OFFSETOF(bl_dir_conf_t, field)
 #define WHERE (ACCESS_CONF | RSRC_CONF)
@@ -351,4 +363,26 @@ const command_rec bl_directives[] = {
                      "viewer | operator | admin, then what Require takes: who "
                      "has this role on the admin page; default: whoever is let "
                      "in is admin"),
+    AP_INIT_TAKE1("BailianMaxWebSockets", set_server_int, SERVER(sockets_all),
+                  RSRC_CONF,
+                  "WebSocket connections of all children, 1 to 32768; default "
+                  "1000"),
+    AP_INIT_TAKE1("BailianMaxWebSocketsPerPrincipal", set_places,
+                  DIR(sockets_per_principal), WHERE,
+                  "WebSocket connections of one caller, 1 to 32768; default "
+                  "64"),
+    AP_INIT_TAKE1("BailianWebSocketMaxMessage", set_message, NULL, WHERE,
+                  "bytes of a message, 1024 to 67108864; default 1048576"),
+    AP_INIT_TAKE1("BailianWebSocketMaxFrames", set_places, DIR(ws_frames),
+                  WHERE, "frames of a message, 1 to 32768; default 128"),
+    AP_INIT_TAKE1("BailianWebSocketMaxControlFrames", set_places,
+                  DIR(ws_controls), WHERE,
+                  "control frames a second, 1 to 32768; default 10"),
+    AP_INIT_TAKE1("BailianWebSocketRate", set_places, DIR(ws_rate), WHERE,
+                  "messages a minute, 1 to 32768; default 100"),
+    AP_INIT_TAKE1("BailianWebSocketHeartbeat", set_duration, DIR(ws_beat_ms),
+                  WHERE, "ping and heartbeat every, from 10ms; default 30s"),
+    AP_INIT_TAKE1("BailianWebSocketIdleTimeout", set_duration, DIR(ws_idle_ms),
+                  WHERE,
+                  "how long a client may be silent, from 10ms; default 300s"),
     {NULL, {NULL}, NULL, 0, RAW_ARGS, NULL}};

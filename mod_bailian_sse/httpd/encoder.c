@@ -46,17 +46,6 @@ static apr_status_t sse_replace(bl_encoder_t *e, bl_buf_t *out,
     return rv;
 }
 
-static int is_good_end(const bl_event_t *ev)
-{
-    static const char completed[] = "{\"outcome\":\"completed\"";
-    static const char length[] = "{\"outcome\":\"length\"";
-
-    return (ev->fields_len > sizeof(completed) &&
-            !memcmp(ev->fields, completed, sizeof(completed) - 1)) ||
-           (ev->fields_len > sizeof(length) &&
-            !memcmp(ev->fields, length, sizeof(length) - 1));
-}
-
 /* The end event repeats the whole answer: in pieces, so that a thousand slow
  * readers of long answers do not hold it a thousand times (C06). */
 static apr_status_t sse_more(bl_encoder_t *e, bl_buf_t *out)
@@ -115,7 +104,7 @@ static apr_status_t text_event(bl_encoder_t *e, bl_buf_t *out,
         return bl_buf_append(out, ev->text, ev->text_len);
     }
     /* A cut answer must not look whole: only a good end ends the body (I4). */
-    if (ev->kind == BL_EV_END) e->is_clean = is_good_end(ev);
+    if (ev->kind == BL_EV_END) e->is_clean = bl_event_is_good_end(ev);
     return APR_SUCCESS;
 }
 

@@ -254,8 +254,8 @@ static void on_released(void *ctx)
 int bl_feed_park(request_rec *r, bl_engine_t *e, const bl_feed_source_t *source)
 {
     parked_t *p;
-    bl_park_calls_t calls = {on_owned, on_writable, on_probe,
-                             on_gone,  on_released, NULL};
+    bl_park_calls_t calls = {on_owned,    on_writable, on_probe, on_gone,
+                             on_released, NULL,        NULL};
 
     if (!start_feeder()) return DECLINED;
     p = calloc(1, sizeof(*p));

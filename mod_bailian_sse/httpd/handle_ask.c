@@ -115,22 +115,6 @@ static apr_status_t read_ask(const json_t *body, size_t most, chat_ask_t *ask,
     return BL_E_BAD_VALUE;
 }
 
-static void set_limits(const bl_dir_conf_t *conf, bl_limits_t *l)
-{
-    memset(l, 0, sizeof(*l));
-    l->connect_ms = conf->connect_ms;
-    l->first_content_ms = conf->first_content_ms;
-    l->gap_ms = conf->gap_ms;
-    l->total_ms = conf->total_ms;
-    l->pace = (bl_pace_t)conf->pace;
-    l->retries = conf->retries;
-    l->retry_ms = conf->retry_ms;
-    l->policy = (bl_policy_t)conf->policy;
-    l->detach_ms = conf->detach_ms;
-    l->queue_bytes = (size_t)conf->queue_bytes;
-    l->streams_per_principal = conf->streams_per_principal;
-}
-
 static const char *new_conversation(request_rec *r)
 {
     unsigned char bytes[BL_ID_BYTES];
@@ -192,7 +176,7 @@ static int ask_it(request_rec *r, bl_call_t *call, const chat_ask_t *ask,
     apr_status_t rv;
 
     memset(&q, 0, sizeof(q));
-    set_limits(&call->conf, &limits);
+    limits = bl_dir_conf_limits(&call->conf);
     q.owner = call->principal.text;
     q.conversation_id =
         ask->conversation_id ? ask->conversation_id : new_conversation(r);

@@ -27,6 +27,10 @@ static int dispatch(request_rec *r, bl_call_t *call)
     if (!strcmp(route, "conversations") || starts(route, "conversations/")) {
         return bl_handle_conversations(r, call);
     }
+    if (!strcmp(route, "ws") || starts(route, "ws/") ||
+        starts(route, "websocket")) {
+        return bl_handle_ws(r, call);
+    }
     if (!strcmp(route, "livez") || !strcmp(route, "readyz")) {
         return bl_handle_health(r, call);
     }

@@ -46,6 +46,7 @@ struct bl_park_t {
     int is_ours; /* between the own letter and the kick */
     int is_blocked;
     int is_half_closed;
+    int is_listening; /* a worker is to come when something can be read */
     int is_gone;
     int is_finishing;
 
@@ -265,6 +266,11 @@ static void kick(bl_park_t *p)
 
     p->is_ours = 0;
     bl_reactor_rt_disarm(p->reactor, &p->rearm);
+    if (p->calls.work) {
+        /* What it watches for is the worker's to see, until owned(). */
+        p->is_listening = 0;
+        bl_watch_rt_clear(&p->watch);
+    }
     if (write(p->event_fd, &one, sizeof(one)) != sizeof(one)) {
         /* Only a full counter refuses: then it is readable already. */
         bl_log(BL_LOG_ERR, errno, BL_LOGNO(1822) "a worker could not be woken");
@@ -275,7 +281,8 @@ static void watch_client(bl_park_t *p)
 {
     unsigned events = 0;
 
-    if (!p->is_half_closed) events |= EPOLLRDHUP;
+    if (p->is_listening) events |= EPOLLIN | EPOLLRDHUP;
+    if (!p->calls.work && !p->is_half_closed) events |= EPOLLRDHUP;
     if (p->is_blocked) events |= EPOLLOUT;
     bl_watch_rt_set(p->reactor, &p->watch, p->client_fd, events);
 }
@@ -317,7 +324,11 @@ static void on_client(void *ctxv, unsigned events)
         client_is_gone(p);
         return;
     }
-    if ((events & EPOLLRDHUP) && !p->is_half_closed) {
+    if (p->is_listening && p->is_ours && (events & (EPOLLIN | EPOLLRDHUP))) {
+        kick(p);
+        return;
+    }
+    if (!p->calls.work && (events & EPOLLRDHUP) && !p->is_half_closed) {
         /* A client that closed for good answers the next byte with a reset;
          * one that only closed its half reads on (C03). */
         p->is_half_closed = 1;
@@ -401,6 +412,23 @@ apr_status_t bl_park_rt_write(bl_park_t *p, const char *data, size_t len)
 int bl_park_rt_can_write(const bl_park_t *p)
 {
     return p->is_ours && !p->is_blocked && !p->is_gone && !p->is_finishing;
+}
+
+int bl_park_rt_is_ours(const bl_park_t *p)
+{
+    return p->is_ours && !p->is_gone && !p->is_finishing;
+}
+
+void bl_park_rt_listen(bl_park_t *p, int is_wanted, int is_now)
+{
+    if (!bl_park_rt_is_ours(p)) return;
+    if (is_wanted && is_now) {
+        kick(p);
+        return;
+    }
+    if (p->is_listening == is_wanted) return;
+    p->is_listening = is_wanted;
+    watch_client(p);
 }
 
 void bl_park_rt_finish(bl_park_t *p, int is_clean)
@@ -513,6 +541,9 @@ static int resume_process(conn_rec *c, bl_park_t *p)
     if (read(p->event_fd, &count, sizeof(count)) < 0 && !must_finish) {
         /* Nobody kicked: the MPM woke the connection by itself. */
         ap_log_cerror(APLOG_MARK, APLOG_TRACE1, 0, c, "woken without a kick");
+    }
+    else if (!must_finish && p->calls.work) {
+        p->calls.work(p->calls.ctx);
     }
     if (!must_finish) return wait_again(c);
     finish_request(p, is_clean);

@@ -7,11 +7,13 @@
  *   handler: begin ─▶ SUSPENDED ─▶ suspend hook: the reactor owns c and r
  *     owned() ─▶ write ... writable() ... ─▶ finish() ─ kick ─▶ worker
  *     finishes the request ─▶ released(): the last call
+ *     with work(): readable ─ kick ─▶ worker: work() ─▶ owned() ...
  *
  * OWNERSHIP  a park frees itself after released(). c, r and everything in
  *            their pools belong to whoever `owner` says, under the lock; only
  *            MPM threads ever free them.
- * THREADS    begin: the handler's. _rt_ and all calls but left(): reactor.
+ * THREADS    begin: the handler's. work(): a worker's. _rt_ and all other
+ *            calls: reactor.
  */
 #ifndef BL_PARK_H
 #define BL_PARK_H
@@ -28,6 +30,9 @@ typedef struct bl_park_calls_t {
                                     that does no harm, to learn whether it reads */
     void (*gone)(void *ctx);     /* no more writes; finish() is done */
     void (*released)(void *ctx); /* the park is no more */
+    /* NULL, or: a worker owns the connection for a moment and reads it,
+     * without waiting; the reactor touches nothing of ctx meanwhile. */
+    void (*work)(void *ctx);
     void *ctx;
 } bl_park_calls_t;
 
@@ -41,6 +46,11 @@ apr_status_t bl_park_begin(bl_park_t **pp, request_rec *r,
  * writable() will come. APR_ECONNABORTED: the client is gone. */
 apr_status_t bl_park_rt_write(bl_park_t *p, const char *data, size_t len);
 int bl_park_rt_can_write(const bl_park_t *p);
+int bl_park_rt_is_ours(const bl_park_t *p); /* no worker has it */
+
+/* With work(): should a worker come when the client sends something, or
+ * (is_now) at once? To be said anew whenever the connection is owned. */
+void bl_park_rt_listen(bl_park_t *p, int is_wanted, int is_now);
 
 /* Everything was written: a worker finishes the request. With is_clean 0 the
  * connection is cut without the end of the body. */

@@ -163,7 +163,7 @@ int bl_sink_park(request_rec *r, bl_sink_t *sink)
 {
     bl_engine_t *e = sink->plan.engine;
     parked_t *p = calloc(1, sizeof(*p));
-    bl_park_calls_t calls;
+    bl_park_calls_t calls = {0};
 
     if (!p) return DECLINED;
     p->sink = sink;

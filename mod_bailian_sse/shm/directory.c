@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "directory.h"
+#include "sockets.h"
 #include "base/clock.h"
 #include "base/errors.h"
 #include "crypto/token.h"
@@ -142,6 +143,7 @@ static int clean_up(bl_shm_t *shm, int index)
 
     /* A claim or a release may have been cut half-way. */
     __atomic_store_n(&child->live, 0, __ATOMIC_SEQ_CST);
+    bl_sockets_forget(shm, index);
     keep_counters(shm, child);
     __atomic_store_n(&child->who, 0, __ATOMIC_RELEASE);
     return n;

@@ -234,6 +234,8 @@ struct bl_shm_t {
     apr_uint64_t targets_of; /* which database keys and upstreams are of */
     bl_place_t keys[BL_SHM_KEYS];
     bl_place_t upstreams[BL_SHM_UPSTREAMS];
+    apr_uint32_t sockets_top;               /* as top, of the next */
+    apr_uint64_t sockets[BL_SOCKET_PLACES]; /* sockets.c */
     /* Beside the slots, dense, because they are searched as a whole: 0 = none
      */
     apr_uint64_t principal_hash[BL_DIRECTORY_SLOTS];

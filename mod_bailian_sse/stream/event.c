@@ -96,3 +96,14 @@ apr_status_t bl_event_unpack(const char *data, size_t len, size_t *pat,
     *pat += PACKED_HEAD + ev->text_len + ev->fields_len;
     return APR_SUCCESS;
 }
+
+int bl_event_is_good_end(const bl_event_t *ev)
+{
+    static const char completed[] = "{\"outcome\":\"completed\"";
+    static const char length[] = "{\"outcome\":\"length\"";
+
+    return (ev->fields_len > sizeof(completed) &&
+            !memcmp(ev->fields, completed, sizeof(completed) - 1)) ||
+           (ev->fields_len > sizeof(length) &&
+            !memcmp(ev->fields, length, sizeof(length) - 1));
+}

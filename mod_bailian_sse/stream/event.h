@@ -57,4 +57,7 @@ const char *bl_event_kind_name(bl_event_kind_t kind); /* "delta"; "unknown" */
 const char *bl_outcome_name(bl_outcome_t outcome);    /* "completed" */
 bl_outcome_t bl_outcome_from_name(const char *name);  /* NONE when unknown */
 
+/* An END event whose outcome is completed or length (I4). */
+int bl_event_is_good_end(const bl_event_t *ev);
+
 #endif

@@ -86,6 +86,7 @@ static void test_errors_classes_are_those_of_the_protocol(void **state)
         {"bad_value", 400, BL_RETRY_NO, 0},
         {"bad_type", 415, BL_RETRY_NO, 0},
         {"bad_method", 405, BL_RETRY_NO, 0},
+        {"upgrade_required", 426, BL_RETRY_NO, 0},
         {"unauthenticated", 401, BL_RETRY_NO, 0},
         {"forbidden", 403, BL_RETRY_NO, 0},
         {"origin_refused", 403, BL_RETRY_NO, 0},

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ws_ask.h"
+#include "crypto/token.h"
+
+#include <string.h>
+
+apr_status_t bl_ws_ask(bl_socket_t *s, const bl_ws_question_t *ask,
+                       bl_ws_reader_t **preader)
+{
+    unsigned char bytes[BL_ID_BYTES];
+    char conversation[2 * sizeof(bytes) + 1];
+    char id[BL_ID_TEXT + 1];
+    bl_limits_t limits = bl_dir_conf_limits(&s->conf);
+    bl_question_t q;
+    bl_stream_t *stream;
+    apr_status_t rv;
+
+    *preader = NULL;
+    if (bl_socket_reader_count(s) >= BL_WS_STREAMS) return BL_E_RATE_LIMITED;
+    memset(&q, 0, sizeof(q));
+    q.owner = s->principal.text;
+    q.conversation_id = ask->conversation_id;
+    if (!q.conversation_id) {
+        if (bl_random_bytes(bytes, sizeof(bytes)) != APR_SUCCESS) {
+            return BL_E_OVERLOADED;
+        }
+        bl_hex(conversation, bytes, sizeof(bytes));
+        q.conversation_id = conversation;
+        q.is_new_conversation = 1;
+    }
+    q.item_id = ask->item_id;
+    q.app = ask->app ? ask->app : s->conf.app;
+    q.transport = "ws";
+    q.text = ask->message;
+    q.ask.prompt = ask->message;
+    q.limits = &limits;
+    rv = bl_engine_ask(s->engine, &q, &stream, id);
+    if (rv != APR_SUCCESS) return rv;
+    *preader = bl_socket_read_stream(s, stream, 0);
+    if (*preader) {
+        (*preader)->is_asker = 1;
+        return APR_SUCCESS;
+    }
+    bl_engine_stop(s->engine, stream);
+    bl_stream_unref(stream);
+    return BL_E_OVERLOADED;
+}
