@@ -7,23 +7,23 @@
  * sums are the same everywhere; the last one counts all groups. */
 #define SUMS                                                                   \
     " sum(streams), sum(failures), sum(input_tokens), sum(output_tokens),"     \
-    " count(*) OVER () FROM usage_day u"
+    " count(*) OVER () FROM usage_day d"
 #define FITS                                                                   \
-    " WHERE u.day BETWEEN ?1 AND ?2 AND (?3 IS NULL OR u.owner = ?3)"          \
-    " AND (?4 IS NULL OR u.app = ?4) AND (?5 IS NULL OR u.key_id = ?5)"
+    " WHERE d.day BETWEEN ?1 AND ?2 AND (?3 IS NULL OR d.owner = ?3)"          \
+    " AND (?4 IS NULL OR d.app = ?4) AND (?5 IS NULL OR d.key_id = ?5)"
 #define LARGEST " ORDER BY sum(streams) DESC, 1 LIMIT ?6"
 
-static const char sql_day[] = "SELECT u.day, NULL, NULL, NULL," SUMS FITS
-                              " GROUP BY u.day ORDER BY u.day DESC LIMIT ?6";
+static const char sql_day[] = "SELECT d.day, NULL, NULL, NULL," SUMS FITS
+                              " GROUP BY d.day ORDER BY d.day DESC LIMIT ?6";
 static const char sql_user[] =
-    "SELECT u.owner, NULL, NULL, NULL," SUMS FITS " GROUP BY u.owner" LARGEST;
+    "SELECT d.owner, NULL, NULL, NULL," SUMS FITS " GROUP BY d.owner" LARGEST;
 static const char sql_app[] =
-    "SELECT u.app, NULL, NULL, NULL," SUMS FITS " GROUP BY u.app" LARGEST;
+    "SELECT d.app, NULL, NULL, NULL," SUMS FITS " GROUP BY d.app" LARGEST;
 static const char sql_key[] =
-    "SELECT u.key_id, k.name, k.last4, p.name," SUMS
-    " LEFT JOIN api_key k ON k.id = u.key_id"
+    "SELECT d.key_id, k.name, k.last4, p.name," SUMS
+    " LEFT JOIN api_key k ON k.id = d.key_id"
     " LEFT JOIN upstream p ON p.id = k.upstream_id" FITS
-    " GROUP BY u.key_id" LARGEST;
+    " GROUP BY d.key_id" LARGEST;
 static const char sql_total[] =
     "SELECT NULL, NULL, NULL, NULL," SUMS FITS " LIMIT ?6";
 
