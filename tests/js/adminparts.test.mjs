@@ -7,7 +7,9 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Feed } from '../../admin-ui/js/feed.js';
 import * as format from '../../admin-ui/js/format.js';
+import { readLines } from '../../admin-ui/js/lines.js';
 import { arrange, matches } from '../../admin-ui/js/listing.js';
+import { judge } from '../../admin-ui/js/ticks.js';
 
 const folder = fileURLToPath(new URL('../../admin-ui/js/', import.meta.url));
 const files = readdirSync(folder, { recursive: true }).filter((name) => name.endsWith('.js'));
@@ -118,4 +120,33 @@ test('a new row without an order stands last, and a new snapshot forgets all bef
   feed.snapshot({ at: at(2), total: 0, matched: 0, phases: {}, items: [] });
   assert.deepEqual(feed.rows(), []);
   assert.equal(feed.info.total, 0);
+});
+
+// --- keys as people paste them
+
+test('pasted keys: commas of either kind, tabs, empty lines and comments', () => {
+  assert.deepEqual(readLines('a, sk-1\n\n# no\r\nb，sk-2，acc\nc\tsk-3\tacc\tnote, with comma\nd'), [
+    { name: 'a', secret: 'sk-1' }, { name: 'b', secret: 'sk-2', account: 'acc' },
+    { name: 'c', secret: 'sk-3', account: 'acc', note: 'note, with comma' }, { name: 'd', secret: '' }]);
+});
+
+// --- path check
+
+const ticks = (n, arrive) => Array.from({ length: n }, (_, i) => ({ sentMs: i * 250, atMs: 5000 + arrive(i) }));
+const kind = (arrived, more = {}) => judge(arrived, { everyMs: 250, of: arrived.length, isDone: true, ...more }).kind;
+
+test('ticks that come as they are sent are good, also with a constant delay', () => {
+  assert.equal(kind(ticks(20, (i) => i * 250)), 'good');
+  assert.equal(kind(ticks(20, (i) => i * 250 + 900)), 'good');
+});
+
+test('ticks that come in bursts were held back; one burst behind a lost packet is only late', () => {
+  assert.equal(kind(ticks(20, (i) => Math.ceil((i + 1) / 10) * 2500)), 'held');
+  assert.equal(kind(ticks(20, () => 5000)), 'held');
+  assert.equal(kind(ticks(20, (i) => (i === 8 || i === 9 ? 2600 : i * 250))), 'late');
+});
+
+test('ticks that do not all come were cut', () => {
+  assert.equal(kind(ticks(7, (i) => i * 250), { of: 20 }), 'cut');
+  assert.equal(kind([], { of: 20, isDone: false }), 'cut');
 });

@@ -2,6 +2,7 @@
 // server - an emulator and an httpd with the module, for one test file.
 // BL_BUILD_DIR names the build to test; without it the source tree is taken.
 import { execFileSync, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createConnection, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -81,8 +82,27 @@ export async function startEmulator() {
   };
 }
 
-function configuration(dir, port, extra) {
-  const names = 'mpm_event authn_core authz_core authz_host reqtimeout'.split(' ');
+// Who may see the admin page: li and wang, by one password.
+const ADMIN_MODULES = ' auth_basic authn_file authz_user';
+const adminLocation = (dir, lines) => `
+<Location "/bailian-admin">
+    SetHandler bailian-admin
+    AuthType Basic
+    AuthName admin
+    AuthUserFile ${dir}/admins
+    Require valid-user
+    ${lines}
+</Location>
+`;
+
+function writeAdmins(dir) {
+  const hash = createHash('sha1').update('canary-password').digest('base64');
+  writeFileSync(join(dir, 'admins'), ['li', 'wang'].map((name) => `${name}:{SHA}${hash}\n`).join(''));
+}
+
+// admin: true, or lines of the Location of the admin page.
+function configuration(dir, port, { extra, admin }) {
+  const names = `mpm_event authn_core authz_core authz_host reqtimeout${admin ? ADMIN_MODULES : ''}`.split(' ');
   const owner = process.getuid() === 0 ? 'User www-data\nGroup www-data' : '';
   return `
 ServerRoot ${dir}
@@ -117,7 +137,7 @@ BailianAllowPlainHttp 127.0.0.1
     SetHandler bailian-sse
     BailianChatPage off
 </Location>
-`;
+${admin ? adminLocation(dir, admin === true ? '' : admin) : ''}`;
 }
 
 function fillCatalog(dir, emulator) {
@@ -132,7 +152,7 @@ function fillCatalog(dir, emulator) {
     '--default', '--incremental', 'on', '--thoughts', 'on', '--thinking', 'on');
 }
 
-export async function startServer({ port, extra = '' } = {}) {
+export async function startServer({ port, extra = '', admin = '' } = {}) {
   for (const file of ['.libs/mod_bailian_sse.so', 'bailianctl']) {
     if (!existsSync(join(build, file))) throw new Error(`not built: ${join(build, file)} (BL_BUILD_DIR)`);
   }
@@ -147,8 +167,9 @@ export async function startServer({ port, extra = '' } = {}) {
     chownSync(join(dir, 'data'), id, id);
   }
   fillCatalog(dir, emulator);
+  writeAdmins(dir);
   const listen = port || await freePort();
-  writeFileSync(join(dir, 'httpd.conf'), configuration(dir, listen, extra));
+  writeFileSync(join(dir, 'httpd.conf'), configuration(dir, listen, { extra, admin }));
   let child;
   const log = () => (existsSync(join(dir, 'error_log')) ? readFileSync(join(dir, 'error_log'), 'utf8') : '');
   const start = async () => {

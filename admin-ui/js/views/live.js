@@ -15,8 +15,10 @@ const FEED_AGAIN_MS = 30000;
 
 export const phaseState = (phase) => ({ streaming: 'good', retrying: 'bad', paused: 'busy', detached: 'busy' })[phase] ?? '';
 
+// A link where the page of one stream is there.
+export const idColumn = (page) => ({ id: 'id', text: (s) => short(s.id), title: (s) => s.id,
+  ...(page.may('GET api/streams/{id}') && { link: (s) => `#stream/${encodeURIComponent(s.id)}` }) });
 const COLUMNS = [
-  { id: 'id', text: (s) => short(s.id), link: (s) => `#stream/${encodeURIComponent(s.id)}`, title: (s) => s.id },
   { id: 'owner', text: (s) => s.owner, title: (s) => s.owner, sort: 'owner' },
   { id: 'app', text: (s) => s.app, sort: 'app' },
   { id: 'transport', text: (s) => term('transport', s.transport) },
@@ -76,7 +78,7 @@ export function open(page) {
   let asking = null; // AbortController of the feed that runs
   const total = h('span', { class: 'soft' });
   const polled = h('p', { class: 'soft', hidden: true }, t('live.polled'));
-  const table = makeTable({ id: 'live', columns: COLUMNS, key: (s) => s.id, label: t('page.live'), selectable: page.may('POST api/live/stop'), empty: 'live.empty',
+  const table = makeTable({ id: 'live', columns: [idColumn(page), ...COLUMNS], key: (s) => s.id, label: t('page.live'), selectable: page.may('POST api/live/stop'), empty: 'live.empty',
     sort: page.params.get('sort') ?? 'age', order: page.params.get('order') ?? 'desc', onSort: again, onSelect: showSelected });
   const pager = makePager((step) => { skip = Math.max(0, skip + step * Number(filters.values().limit)); start(); });
   const filters = makeFilters(page, again);

@@ -40,14 +40,14 @@ function showHour(list, o) {
   ]);
 }
 
-function showErrors(place, errors) {
+function showErrors(place, errors, hasEnds) {
   const rows = Object.entries(errors ?? {}).filter(([, n]) => n).sort((a, b) => b[1] - a[1]);
   if (!rows.length) {
     replace(place, h('p', { class: 'soft' }, t('overview.errors.none')));
     return;
   }
   const list = h('dl', { class: 'facts' });
-  fillList(list, rows.map(([code, n]) => [code, h('a', { href: `#ends?code=${encodeURIComponent(code)}` }, count(n))]));
+  fillList(list, rows.map(([code, n]) => [code, hasEnds ? h('a', { href: `#ends?code=${encodeURIComponent(code)}` }, count(n)) : count(n)]));
   replace(place, list);
 }
 
@@ -101,15 +101,15 @@ export function open(page) {
     events: makeChart(t('chart.events'), rate),
     errors: makeChart(t('chart.errors'), rate),
   };
-  const range = h('select', { 'aria-label': t('overview.range'), onchange: () => { page.keep({ range: range.value }); draw?.(); } },
+  const range = h('select', { class: 'range', 'aria-label': t('overview.range'), onchange: () => { page.keep({ range: range.value }); draw?.(); } },
     ['5m', '1h'].map((id) => h('option', { value: id, selected: id === (page.params.get('range') ?? '1h') }, t(`range.${id}`))));
   append(page.root, [
-    h('div', { class: 'head' }, h('h2', {}, t('page.overview')), h('div', {}, range)),
+    h('div', { class: 'head' }, h('h2', {}, t('page.overview')), page.may('GET api/history') ? range : null),
     section(t('overview.now'), now),
-    section(t('overview.charts'), h('div', { class: 'charts' }, Object.values(charts).map((chart) => chart.node))),
+    page.may('GET api/history') ? section(t('overview.charts'), h('div', { class: 'charts' }, Object.values(charts).map((chart) => chart.node))) : null,
     section(t('overview.hour'), hour),
     h('div', { class: 'columns-2' },
-      section(t('overview.health'), h('div', { class: 'panel' }, health)),
+      page.may('GET api/health') ? section(t('overview.health'), h('div', { class: 'panel' }, health)) : null,
       section(t('overview.errors'), h('div', { class: 'panel' }, errors))),
     section(t('overview.ends'), ends),
     section(t('overview.server'), h('div', { class: 'panel' }, server, versions)),
@@ -120,7 +120,7 @@ export function open(page) {
     const o = await get('api/overview', {}, signal);
     showNow(now, o);
     showHour(hour, o);
-    showErrors(errors, o.lastHour?.errors);
+    showErrors(errors, o.lastHour?.errors, page.may('GET api/ends'));
     showServer(server, o);
     fillList(ends, OUTCOMES.map((name) => {
       const n = o.counters[`streams_${name}`];

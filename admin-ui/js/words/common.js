@@ -18,6 +18,7 @@ export default {
   'page.keys': ['Keys', 'Key'],
   'page.upstreams': ['Upstreams and apps', '上游与应用'],
   'page.conversations': ['Conversations', '会话'],
+  'page.conversation': ['Conversation', '会话'],
   'page.callers': ['Callers', '调用者'],
   'page.audit': ['Audit', '审计'],
   'page.pathcheck': ['Path check', '链路检测'],

@@ -1,0 +1,446 @@
+// SPDX-License-Identifier: Apache-2.0
+// The admin page in a real browser: against the real module and the emulator,
+// and, for what cannot be had there at will, against adminapi.mjs.
+import assert from 'node:assert/strict';
+import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { chromium } from 'playwright-core';
+import { answersOf, openAdminApi, problem } from './adminapi.mjs';
+import { openGate } from './gate.mjs';
+import { startServer } from './server.mjs';
+
+const ARGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+  '--disable-component-update', '--disable-sync'];
+const WAIT = 20000;
+const FAILED = /^Failed to load resource: /; // what Chromium itself says of an answer that is wanted to fail
+const SECRET = 'sk-browser-canary-5d1c';
+const PAGES = ['overview', 'live', 'stream/0001', 'ends', 'keys', 'upstreams', 'conversations', 'conversations?tab=usage', 'conversations?tab=retention',
+  'conversation/1-2', 'callers', 'audit', 'pathcheck'];
+
+let browser;
+let page;
+let said; // console messages and errors of the page
+let left; // requests to another host
+let expected;
+
+before(async () => {
+  browser = await chromium.launch({ executablePath: process.env.BL_CHROMIUM || '/usr/bin/chromium', args: ARGS });
+});
+after(() => browser?.close());
+beforeEach(() => { expected = /^$/; });
+
+async function openPage(origin, path, options = {}) {
+  const context = await browser.newContext({ locale: 'en-US', viewport: { width: 1280, height: 800 }, ...options });
+  page = await context.newPage();
+  page.setDefaultTimeout(WAIT);
+  said = [];
+  left = [];
+  page.on('console', (message) => said.push(message.text()));
+  page.on('pageerror', (error) => said.push(String(error)));
+  page.on('dialog', (dialog) => { said.push(`dialog: ${dialog.message()}`); dialog.dismiss(); });
+  context.on('request', (request) => { if (new URL(request.url()).host !== new URL(origin).host) left.push(request.url()); });
+  await page.goto(origin + path);
+}
+
+async function closePage() {
+  await page?.context().close();
+  page = null;
+  assert.deepEqual(left, [], 'requests to another host');
+  assert.deepEqual(said.filter((line) => !expected.test(line)), [], 'messages on the console');
+}
+
+// Playwright's own waitForFunction needs eval, which the page's policy forbids.
+async function eventually(what, arg) {
+  const end = Date.now() + WAIT;
+  while (!await page.evaluate(what, arg)) {
+    if (Date.now() > end) throw new Error(`not within ${WAIT} ms: ${what}`);
+    await sleep(30);
+  }
+}
+
+const shownPage = (name) => page.waitForSelector(`.page[data-page="${name}"]`);
+const row = (text) => page.locator('table.list tbody tr', { hasText: text });
+const field = (label) => page.locator('dialog').getByLabel(label, { exact: true });
+const inDialog = (name) => page.locator('dialog').getByRole('button', { name, exact: true });
+const go = async (name, link) => { await page.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name: link, exact: true }).click(); await shownPage(name); };
+const more = async (what, action) => { await row(what).getByRole('button', { name: /^More/ }).click(); await inDialog(action).click(); };
+
+// --- the real server
+
+describe('with a real server', () => {
+  let server;
+  let gate;
+  let routes; // what the build has
+  const login = { httpCredentials: { username: 'li', password: 'canary-password' } };
+
+  before(async () => {
+    server = await startServer({ admin: true });
+    gate = await openGate(server.origin);
+    ({ routes } = await (await asAdmin('api/me')).json());
+  });
+  after(async () => {
+    await gate?.close();
+    await server?.stop();
+  });
+  afterEach(async () => {
+    gate.open();
+    await closePage();
+  });
+
+  const open = (name = 'overview', options = {}) => openPage(gate.origin, `/bailian-admin/#${name}`, { ...login, ...options });
+  const asAdmin = (path) => fetch(`${server.origin}/bailian-admin/${path}`, { headers: { Authorization: `Basic ${btoa('li:canary-password')}` } });
+
+  // Asks, and gives back what ends the reading; the answer stalls until then.
+  async function askAndStall(userId, message = 'hi') {
+    await server.emulator.script({ answer: { pieces: ['some ', 'text'], interval: 0, finish: false } }, { stall: true });
+    const response = await fetch(`${server.base}/stream`, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ message, userId }) });
+    assert.equal(response.status, 200, await (response.ok ? '' : response.text()));
+    const reader = response.body.getReader();
+    await reader.read();
+    return () => reader.cancel().catch(() => {});
+  }
+
+  test('a key is added, tested, streamed with, watched live, stopped, and found in ends and audit', async () => {
+    await open('keys');
+    await row('test').waitFor();
+    await page.getByRole('button', { name: 'Add key', exact: true }).click();
+    await field('Name').fill('browser');
+    assert.equal(await field('Secret').getAttribute('type'), 'password');
+    await field('Secret').fill(SECRET);
+    await inDialog('Add').click();
+    await row('browser').waitFor();
+    assert.match(await row('browser').innerText(), /…5d1c/);
+
+    if (routes.includes('POST api/keys/{id}/test')) {
+      await row('browser').getByRole('button', { name: 'Test browser', exact: true }).click();
+      await row('browser').locator('[data-col="check"] .badge[data-state="good"]').waitFor();
+    }
+    await more('test', 'Disable');
+    await inDialog('Disable').click();
+    await row('test').locator('[data-col="state"] .badge:text-is("disabled")').waitFor();
+
+    await sleep(1500); // a change of keys is live in every child within a second
+    const end = await askAndStall('watched');
+    await go('live', 'Live');
+    await row('anon:watched').waitFor();
+    await eventually(() => [...document.querySelectorAll('tbody tr')].some((tr) => /anon:watched/.test(tr.innerText) && /streaming/.test(tr.innerText) && /…5d1c/.test(tr.innerText)));
+    const id = await row('anon:watched').locator('[data-col="id"]').getAttribute('title');
+    await row('anon:watched').getByRole('checkbox').check();
+    await page.getByRole('button', { name: 'Stop selected (1)' }).click();
+    await inDialog('Stop').click();
+    await eventually(() => !document.querySelector('table.list tbody tr') || !document.querySelector('table.list').innerText.includes('anon:watched'));
+    await end();
+
+    if (routes.includes('GET api/ends')) {
+      await go('ends', 'Retries and ends');
+      await row(id.slice(0, 8)).locator('.badge:text-is("cancelled")').waitFor();
+      await row(id.slice(0, 8)).locator('a').click();
+      await shownPage('stream');
+      await page.locator('.timeline li', { hasText: 'End: cancelled' }).waitFor();
+    }
+
+    await go('audit', 'Audit');
+    await row('stream.stop').first().waitFor();
+    assert.match(await row('stream.stop').first().innerText(), /user:li/);
+    assert.equal(await row('key.add').count() > 0, true);
+    assert.ok(!(await page.content()).includes(SECRET));
+  });
+
+  test('what the form sent wrong is said at its field, and nothing entered is lost', async () => {
+    expected = FAILED;
+    await open('keys');
+    await row('test').waitFor();
+    await page.getByRole('button', { name: 'Add key', exact: true }).click();
+    await inDialog('Add').click();
+    await page.locator('dialog input[aria-invalid="true"]').first().waitFor();
+    assert.equal(await page.evaluate(() => document.activeElement.name), 'name');
+    await field('Name').fill('not a name!');
+    await field('Secret').fill('sk-some-long-secret');
+    await inDialog('Add').click();
+    await page.locator('dialog input[name="name"][aria-invalid="true"]').waitFor();
+    assert.equal(await field('Name').inputValue(), 'not a name!');
+    await page.keyboard.press('Escape');
+    await eventually(() => !document.querySelector('dialog'));
+    assert.equal(await page.evaluate(() => document.activeElement.textContent), 'Add key');
+  });
+
+  test('a conflict shows both versions and lets the user choose', async () => {
+    expected = FAILED;
+    await open('upstreams');
+    const app = page.locator('section', { has: page.getByRole('heading', { name: 'Apps' }) }).locator('tbody tr').first();
+    await app.getByRole('button', { name: /^Edit/ }).click();
+    const now = await (await asAdmin('api/apps/default')).json();
+    const changed = await fetch(`${server.origin}/bailian-admin/api/apps/default`, { method: 'PATCH', body: JSON.stringify({ note: 'theirs' }),
+      headers: { Authorization: `Basic ${btoa('li:canary-password')}`, 'Content-Type': 'application/json', 'If-Match': `"${now.version}"` } });
+    assert.equal(changed.status, 200);
+    await field('Note').fill('mine');
+    await inDialog('Save').click();
+    await page.locator('.conflict').waitFor();
+    assert.match(await page.locator('.conflict').innerText(), /mine[\s\S]*theirs/);
+    await inDialog('Save mine nevertheless').click();
+    await eventually(() => !document.querySelector('dialog'));
+    assert.equal((await (await asAdmin('api/apps/default')).json()).note, 'mine');
+  });
+
+  test('an app is tried in the page', async () => {
+    await server.emulator.script({ answer: { pieces: ['绿茶', '要 80 ℃'], interval: 0.02 } });
+    await open('upstreams');
+    await page.getByRole('button', { name: 'Try it default' }).click();
+    await field('Question').fill('多热？');
+    await inDialog('Ask').click();
+    await eventually(() => document.querySelector('dialog .answer')?.textContent === '绿茶要 80 ℃');
+    await eventually(() => /First content after/.test(document.querySelector('dialog').innerText));
+  });
+
+  test('a server that goes away leaves what was shown, says since when, and comes back', async () => {
+    expected = FAILED;
+    await open('overview');
+    await page.waitForSelector('#state[data-state="ok"]');
+    gate.shut();
+    await page.waitForSelector('#state[data-state="failed"]');
+    assert.match(await page.innerText('#state'), /cannot be reached.*What is shown is from \d\d:\d\d:\d\d/);
+    assert.ok(await page.isVisible('.cards dd'));
+    gate.open();
+    await page.waitForSelector('#state[data-state="ok"]');
+  });
+
+  test('no payload in a question, a user or a note that is stored becomes markup', async () => {
+    const payload = '<img src=x onerror="window.hit=1"><script>window.hit=1</script>';
+    await server.emulator.script({ answer: { pieces: [payload], interval: 0 } });
+    const response = await fetch(`${server.base}/stream`, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ message: payload, userId: payload.slice(0, 40) }) });
+    await response.text();
+    await open('keys');
+    await row('test').getByRole('button', { name: /^More/ }).click();
+    await inDialog('Edit').click();
+    await field('Note').fill(payload);
+    await inDialog('Save').click();
+    await eventually(() => !document.querySelector('dialog'));
+    for (const name of ['overview', 'live', 'ends', 'keys', 'upstreams', 'conversations', 'conversations?titles=1', 'conversations?tab=usage&by=user', 'callers', 'audit']) {
+      await page.goto(`${gate.origin}/bailian-admin/#${name}`);
+      await page.waitForSelector('#state[data-state="ok"]');
+      assert.deepEqual(await page.evaluate(whatIsWrong), [], name);
+    }
+  });
+
+  test('path check: ticks arrive as they are sent', async (t) => {
+    if (!routes.includes('GET api/pathcheck')) return void t.skip('not in this build');
+    await open('pathcheck');
+    await page.getByLabel('Ticks').fill('5');
+    await page.getByLabel('Every (ms)').fill('100');
+    await page.getByRole('button', { name: 'Start' }).click();
+    await page.waitForSelector('.notice[data-state="good"], .notice[data-state="warning"], .notice[data-state="failed"]');
+    assert.doesNotMatch(await page.innerText('.notice'), /ended after/);
+    assert.equal(await page.innerText('.facts dd'), 'yes'); // parked
+  });
+
+  test('the menu has every page that the build has routes for, and each of them opens', async () => {
+    const wanted = Object.entries({ overview: 'Overview', live: 'Live', ends: 'Retries and ends', keys: 'Keys', apps: 'Upstreams and apps', conversations: 'Conversations',
+      callers: 'Callers', audit: 'Audit', pathcheck: 'Path check' }).filter(([name]) => routes.includes(`GET api/${name}`)).map(([, text]) => text);
+    await open('overview');
+    await page.waitForSelector('#nav a');
+    const links = page.getByRole('navigation', { name: 'Pages' }).getByRole('link');
+    assert.deepEqual(await links.allInnerTexts(), wanted);
+    for (const name of wanted) {
+      await links.getByText(name, { exact: true }).click();
+      await page.waitForSelector(`#nav a[aria-current]:text-is("${name}")`);
+      await page.waitForSelector('#state[data-state="ok"]');
+    }
+  });
+});
+
+// What may stand on a page, whatever was stored.
+function whatIsWrong() {
+  const wrong = [];
+  if (globalThis.hit !== undefined) wrong.push('a script ran');
+  for (const element of document.querySelectorAll('#main *, dialog *, #toasts *, #side *')) {
+    if (/^(script|iframe|img|svg|math|object|embed|link|meta|base|video|audio|template)$/.test(element.localName)) wrong.push(element.localName);
+    for (const { name, value } of element.attributes) {
+      if (/^on|^srcdoc$|^src$/.test(name)) wrong.push(`${name} of ${element.localName}`);
+      if (name === 'href' && !/^(#|https?:)/.test(value)) wrong.push(`href ${value}`);
+    }
+  }
+  return wrong;
+}
+
+// --- a table of answers
+
+describe('with any answer', () => {
+  let api;
+  afterEach(async () => {
+    await closePage();
+    await api?.close();
+  });
+
+  async function open(name, { answers = answersOf(), ...options } = {}) {
+    api = await openAdminApi(answers);
+    await openPage(api.origin, `/#${name}`, options);
+  }
+  const settled = () => page.waitForSelector('#state[data-state="ok"]');
+
+  const HOSTILE = ['<img src=x onerror="window.hit=1">', '"><script>window.hit=1</script>', "javascript:window.hit=1//'", '<svg onload=window.hit=1>', '{{7*7}}${7*7}'];
+
+  test('no payload in any field of any answer becomes markup, in no view and no dialog', async () => {
+    let n = 0;
+    await open('overview', { answers: answersOf({ text: (name, value) => (value === null ? null : HOSTILE[(n += 1) % HOSTILE.length]) }) });
+    for (const name of PAGES) {
+      await page.evaluate((hash) => { location.hash = hash; }, name);
+      await shownPage(name.split(/[/?]/)[0]);
+      await settled();
+      await page.locator('#main').getByRole('button', { name: /^(Start|Show the text)$/ }).first().click({ timeout: 300 }).catch(() => {});
+      assert.deepEqual(await page.evaluate(whatIsWrong), [], name);
+    }
+    await page.evaluate(() => { location.hash = 'upstreams'; });
+    await shownPage('upstreams');
+    for (const action of [/^Try it/, /^Edit/, /^Delete/]) {
+      await page.getByRole('button', { name: action }).first().click();
+      await page.locator('dialog').waitFor();
+      assert.deepEqual(await page.evaluate(whatIsWrong), [], String(action));
+      await page.keyboard.press('Escape');
+      await eventually(() => !document.querySelector('dialog'));
+    }
+    for (const link of await page.locator('a').all()) assert.doesNotMatch(await link.getAttribute('href') ?? '#', /^javascript/i);
+  });
+
+  test('every field, button and link has a name, every table a caption, every id one owner', async () => {
+    await open('overview');
+    for (const name of PAGES) {
+      await page.evaluate((hash) => { location.hash = hash; }, name);
+      await shownPage(name.split(/[/?]/)[0]);
+      await settled();
+      const bad = await page.evaluate(() => {
+        const found = [];
+        const named = (e) => e.getAttribute('aria-label') || e.getAttribute('aria-labelledby') || e.labels?.[0]?.innerText.trim() || e.innerText?.trim();
+        for (const e of document.querySelectorAll('input, select, textarea, button, a[href]')) if (!e.closest('[hidden]') && e.checkVisibility() && !named(e)) found.push(e.outerHTML.slice(0, 80));
+        for (const e of document.querySelectorAll('table')) if (!e.caption?.innerText && !e.getAttribute('aria-label')) found.push('a table without a caption');
+        const ids = [...document.querySelectorAll('[id]')].map((e) => e.id);
+        if (new Set(ids).size !== ids.length) found.push('an id twice');
+        if (!document.querySelector('h2')) found.push('no heading');
+        return found;
+      });
+      assert.deepEqual(bad, [], name);
+    }
+  });
+
+  test('nothing is wider than the screen, at 1280 px and on a phone, in either language', async () => {
+    for (const options of [{}, { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true, locale: 'zh-CN' }]) {
+      await open('overview', options);
+      for (const name of PAGES) {
+        await page.evaluate((hash) => { location.hash = hash; }, name);
+        await shownPage(name.split(/[/?]/)[0]);
+        await settled();
+        assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), options.viewport?.width ?? 1280, name);
+      }
+      if (options.locale) assert.match(await page.title(), /百炼管理/);
+      if (!options.locale) { await closePage(); await api.close(); }
+    }
+  });
+
+  test('the language is the browser’s, can be switched, and is kept; so are the colours', async () => {
+    await open('overview', { locale: 'zh-CN', colorScheme: 'dark' });
+    await settled();
+    assert.equal(await page.getAttribute('html', 'lang'), 'zh-CN');
+    assert.equal(await page.innerText('h2'), '概览');
+    await page.click('#language');
+    assert.equal(await page.innerText('h2'), 'Overview');
+    await page.click('#theme');
+    await page.reload();
+    await settled();
+    assert.equal(await page.innerText('h2'), 'Overview');
+    assert.equal(await page.getAttribute('html', 'data-theme'), 'light');
+    assert.equal(api.asked.at(-1).headers['accept-language'], 'en');
+  });
+
+  test('a viewer sees no button that would be refused', async () => {
+    const answers = answersOf({ role: 'viewer' });
+    await open('keys', { answers: { ...answers, 'GET api/me': { user: 'wang', role: 'viewer', get routes() { return Object.keys(answers).filter((route) => /^GET api\/(me|overview|keys|upstreams|apps|live)/.test(route)); }, set routes(_) {} } } });
+    await settled();
+    assert.equal(await page.getByRole('button', { name: /Add|Test|More|Import/ }).count(), 0);
+    assert.deepEqual(await page.getByRole('navigation', { name: 'Pages' }).getByRole('link').allInnerTexts(), ['Overview', 'Live', 'Keys', 'Upstreams and apps']);
+    await page.evaluate(() => { location.hash = 'audit'; });
+    await shownPage('overview');
+  });
+
+  test('who is not let in reads why and which lines to add', async () => {
+    expected = FAILED;
+    await open('overview', { answers: { ...answersOf(), 'GET api/me': Object.assign(problem(403, 'forbidden', { detail: 'This needs the role viewer, add: BailianAdminRole viewer user "wang"' }), { routes: [] }) } });
+    await page.waitForSelector('.refused');
+    assert.match(await page.innerText('.refused'), /BailianAdminRole viewer user "wang"[\s\S]*AuthUserFile/);
+  });
+
+  test('a store that fails is said in its own words, and what was shown stays', async () => {
+    expected = FAILED;
+    const answers = answersOf();
+    await open('keys', { answers });
+    await row('main').first().waitFor();
+    answers['GET api/keys'] = problem(503, 'store_unavailable', { title: 'The database cannot be used.' });
+    await page.waitForSelector('#state[data-state="failed"]');
+    assert.match(await page.innerText('#state'), /^The database cannot be used\. What is shown is from/);
+    assert.ok(await row('main').first().isVisible());
+  });
+
+  test('lists that are empty say so', async () => {
+    await open('keys', { answers: answersOf({ rows: 0 }) });
+    await page.waitForSelector('.nothing:has-text("There is no key yet")');
+    await page.evaluate(() => { location.hash = 'live'; });
+    await page.waitForSelector('.nothing:has-text("No stream is running.")');
+  });
+
+  test('all of it works by keyboard', async () => {
+    await open('keys');
+    await settled();
+    await row('main').first().waitFor();
+    await page.keyboard.press('Tab');
+    assert.equal(await page.evaluate(() => document.activeElement.id), 'skip');
+    await page.keyboard.press('Enter');
+    assert.equal(await page.evaluate(() => document.activeElement.id), 'main');
+    const reached = [];
+    for (let i = 0; i < 14; i++) {
+      await page.keyboard.press('Tab');
+      reached.push(await page.evaluate(() => (document.activeElement.getAttribute('aria-label') ?? document.activeElement.innerText ?? '').trim()));
+      assert.notEqual(await page.evaluate(() => getComputedStyle(document.activeElement).outlineStyle), 'none', reached.at(-1));
+    }
+    for (const name of ['Test all', 'Add key', 'Columns', 'Name']) assert.ok(reached.includes(name), `${name} in ${reached}`);
+    await page.locator('th').getByRole('button', { name: 'Name' }).focus();
+    await page.keyboard.press('Enter');
+    await page.waitForSelector('th[aria-sort="descending"]');
+    assert.equal(await page.evaluate(() => document.activeElement.innerText), 'Name');
+  });
+
+  test('a secret is in no storage, and not in the form when it is opened again', async () => {
+    const answers = answersOf();
+    answers['POST api/keys'] = ({ body }) => ({ ...answers['GET api/keys/{id}'], name: body.name, httpStatus: 201 });
+    await open('keys', { answers });
+    await settled();
+    for (const secret of [SECRET, '']) {
+      await page.getByRole('button', { name: 'Add key', exact: true }).click();
+      assert.equal(await field('Secret').inputValue(), '');
+      if (!secret) break;
+      await field('Name').fill('one');
+      await field('Secret').fill(secret);
+      await inDialog('Add').click();
+      await eventually(() => !document.querySelector('dialog'));
+    }
+    assert.equal(api.asked.find((one) => one.method === 'POST').body.secret, SECRET);
+    assert.ok(!await page.evaluate((text) => JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.body.outerHTML]).includes(text), SECRET));
+  });
+
+  test('columns can be hidden, and stay so', async () => {
+    await open('keys');
+    await row('main').first().waitFor();
+    await page.click('details.columns summary');
+    await page.locator('.menu').getByLabel('Weight').uncheck();
+    await eventually(() => !document.querySelector('td[data-col="weight"]'));
+    await page.reload();
+    await row('main').first().waitFor();
+    assert.equal(await page.locator('td[data-col="weight"]').count(), 0);
+  });
+
+  test('path check says that events are held back when they come together', async () => {
+    const answers = answersOf();
+    answers['GET api/pathcheck'] = { sse: [['path', { parked: true, filters: [], proxies: [], hints: [] }], ...Array.from({ length: 20 }, (_, n) => ['tick', { n: n + 1, of: 20, sentMs: n * 250 }]), ['done', {}]] };
+    await open('pathcheck', { answers });
+    await page.getByRole('button', { name: 'Start' }).click();
+    await page.waitForSelector('.notice[data-state="failed"]');
+    assert.match(await page.innerText('.notice'), /held back.*proxy_buffering/s);
+  });
+});
