@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine_private.h"
+#include "key_check.h"
 #include "live.h"
 #include "remote.h"
 #include "base/clock.h"
@@ -160,6 +161,7 @@ void bl_engine_close(bl_engine_t *e)
     /* The thread is gone: what it owned is ours now. */
     if (e->reactor) bl_live_rt_end_all(e, BL_E_DRAINING);
     bl_live_rt_free_all(e);
+    bl_key_check_rt_free_all(e);
     bl_remote_rt_free_all(e);
     bl_remote_close(e);
     bl_transfer_rt_forget_spares();

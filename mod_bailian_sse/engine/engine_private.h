@@ -11,6 +11,7 @@
 
 typedef struct bl_live_t bl_live_t;
 typedef struct bl_mirror_t bl_mirror_t;
+typedef struct bl_check_t bl_check_t;
 
 struct bl_engine_t {
     bl_engine_conf_t conf;
@@ -22,6 +23,7 @@ struct bl_engine_t {
     int is_draining;      /* atomic */
     int is_refusing;      /* atomic: takes no question any more */
     bl_live_t *lives;     /* reactor: all, also those that end */
+    bl_check_t *checks;   /* reactor: tests of keys (key_check.h) */
     bl_mirror_t *mirrors; /* reactor: streams of other children */
     int remote_fd;
     bl_watch_t remote_watch; /* reactor */

@@ -33,6 +33,7 @@ extern const bl_route_t bl_admin_ends_routes[];
 extern const bl_route_t bl_admin_live_routes[];
 extern const bl_route_t bl_admin_overview_routes[];
 extern const bl_route_t bl_admin_key_routes[];
+extern const bl_route_t bl_admin_check_routes[];
 extern const bl_route_t bl_admin_upstream_routes[];
 extern const bl_route_t bl_admin_app_routes[];
 extern const bl_route_t bl_admin_audit_routes[];

@@ -75,6 +75,18 @@ apr_status_t bl_store_do_key_enable(bl_store_t *s, const bl_admin_who_t *who,
 apr_status_t bl_store_do_key_drop(bl_store_t *s, const bl_admin_who_t *who,
                                   apr_int64_t id, bl_change_t *change);
 
+/* A key and where it is sent: what a test needs. malloc'd. */
+typedef struct bl_key_target_t {
+    bl_key_t key; /* id, version and sealed only */
+    char *base_url, *workspace, *ca_file, *proxy;
+    int use_http2;
+} bl_key_target_t;
+
+/* BL_E_CONFLICT: it must be entered again first (S-34). */
+apr_status_t bl_store_key_target(bl_store_t *s, apr_int64_t id,
+                                 bl_key_target_t **pt);
+void bl_key_target_free(bl_key_target_t *t);
+
 /* How a test of a key went: APR_SUCCESS or its class. */
 typedef struct bl_key_check_t {
     apr_int64_t key_id;

@@ -9,6 +9,7 @@
 #include "store/catalog_fields.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* --- shared ------------------------------------------------------------- */
@@ -261,4 +262,67 @@ apr_status_t bl_store_do_key_checked(bl_store_t *s, const bl_admin_who_t *who,
     checked_call_t c = {who, checks, count};
 
     return bl_store_do(s, do_checked, &c);
+}
+
+/* --- where a key is sent ------------------------------------------------ */
+
+void bl_key_target_free(bl_key_target_t *t)
+{
+    if (!t) return;
+    free(t->key.sealed);
+    free(t->base_url);
+    free(t->workspace);
+    free(t->ca_file);
+    free(t->proxy);
+    free(t);
+}
+
+static apr_status_t read_target(sqlite3_stmt *st, bl_key_target_t *t)
+{
+    apr_status_t rv = APR_SUCCESS;
+
+    t->key.id = sqlite3_column_int64(st, 0);
+    t->key.version = sqlite3_column_int64(st, 1);
+    t->key.sealed_len = (size_t)sqlite3_column_bytes(st, 2);
+    t->key.sealed = malloc(t->key.sealed_len + 1);
+    if (!t->key.sealed) return APR_ENOMEM;
+    if (t->key.sealed_len) {
+        memcpy(t->key.sealed, sqlite3_column_blob(st, 2), t->key.sealed_len);
+    }
+    t->base_url = bl_db_dup(st, 4, &rv);
+    t->workspace = bl_db_dup(st, 5, &rv);
+    t->ca_file = bl_db_dup(st, 6, &rv);
+    t->proxy = bl_db_dup(st, 7, &rv);
+    t->use_http2 = sqlite3_column_int(st, 8);
+    return rv;
+}
+
+apr_status_t bl_store_key_target(bl_store_t *s, apr_int64_t id,
+                                 bl_key_target_t **pt)
+{
+    static const char sql[] =
+        "SELECT k.id, k.version, k.sealed, k.state = 'reenter', u.base_url,"
+        " u.workspace, u.ca_file, u.proxy, u.use_http2 FROM api_key k"
+        " JOIN upstream u ON u.id = k.upstream_id WHERE k.id = ?1";
+    bl_key_target_t *t = calloc(1, sizeof(*t));
+    sqlite3_stmt *st = NULL;
+    bl_db_t *db = NULL;
+    apr_status_t rv = t ? bl_store_read_begin(s, &db) : APR_ENOMEM;
+
+    *pt = NULL;
+    if (rv == APR_SUCCESS) {
+        st = bl_db_stmt(db, sql);
+        if (st) bl_db_int(st, 1, id);
+        rv = bl_db_step(db, st);
+        if (rv == APR_SUCCESS) {
+            rv = sqlite3_column_int(st, 3) ? BL_E_CONFLICT : read_target(st, t);
+        }
+        bl_db_done(st);
+        bl_store_read_end(s, db);
+    }
+    if (rv == APR_SUCCESS)
+        *pt = t;
+    else
+        bl_key_target_free(t);
+    return rv == APR_EOF ? BL_E_NOT_FOUND : rv;
 }

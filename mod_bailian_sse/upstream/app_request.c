@@ -42,13 +42,8 @@ static int is_header_value(const char *value)
     return 1;
 }
 
-static apr_status_t put_headers(bl_buf_t *headers, const char *workspace)
+apr_status_t bl_app_workspace(bl_buf_t *headers, const char *workspace)
 {
-    bl_buf_puts(headers, "Content-Type: application/json\n"
-                         "Accept: text/event-stream\n"
-                         "X-DashScope-SSE: enable\n"
-                         "Accept-Encoding: identity\n"
-                         "User-Agent: mod_bailian_sse/" BL_VERSION "\n");
     if (workspace && *workspace) {
         if (!is_header_value(workspace)) return BL_E_BAD_HEADER;
         bl_buf_puts(headers, "X-DashScope-WorkSpace: ");
@@ -56,6 +51,16 @@ static apr_status_t put_headers(bl_buf_t *headers, const char *workspace)
         bl_buf_puts(headers, "\n");
     }
     return bl_buf_status(headers);
+}
+
+static apr_status_t put_headers(bl_buf_t *headers, const char *workspace)
+{
+    bl_buf_puts(headers, "Content-Type: application/json\n"
+                         "Accept: text/event-stream\n"
+                         "X-DashScope-SSE: enable\n"
+                         "Accept-Encoding: identity\n"
+                         "User-Agent: mod_bailian_sse/" BL_VERSION "\n");
+    return bl_app_workspace(headers, workspace);
 }
 
 static void put_key(bl_buf_t *b, const char *key)

@@ -93,6 +93,9 @@ apr_status_t bl_app_class(bl_answer_t *answer, int http,
                           const bl_json_value_t *code,
                           const bl_json_value_t *message);
 
+/* The header that names a workspace, when there is one (S-36). */
+apr_status_t bl_app_workspace(bl_buf_t *headers, const char *workspace);
+
 apr_status_t bl_app_request(const bl_target_t *target, const bl_ask_t *ask,
                             bl_request_t *rq);
 

@@ -466,6 +466,7 @@ static void set_up(bl_transfer_t *t, const char *url)
     curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
                      (curl_off_t)plan->request->body.len);
     curl_easy_setopt(easy, CURLOPT_POSTFIELDS, plan->request->body.data);
+    if (!plan->request->body.len) curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, t);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);

@@ -294,7 +294,7 @@ def test_s23_change_must_be_json(env, key):
 
 
 def test_s23_get_changes_nothing(admin, key):
-    for verb in ("enable", "disable", "restore", "replace"):
+    for verb in ("enable", "disable", "restore", "replace", "test"):
         reply = admin.get(path_of(key, verb))
         assert reply.status == 405 and reply.header("allow") == "POST"
     assert admin.get(path_of(key)).json()["version"] == key["version"]
