@@ -13,7 +13,8 @@ import subprocess
 SOURCE = os.path.join(os.path.dirname(__file__), "..", "shim", "faults.c")
 # The order is that of the struct there.
 NAMES = ("wall_s", "boot_ms", "stuck", "no_random", "no_threads",
-         "crash_reactor", "crash_writer", "crash_request", "stuck_seen")
+         "crash_reactor", "crash_writer", "crash_request", "files",
+         "stuck_seen")
 WORD = struct.Struct("l")
 
 
