@@ -7,6 +7,7 @@
  */
 #include "admin.h"
 #include "admin_roles.h"
+#include "store/admin.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -163,12 +164,23 @@ static int is_change(const request_rec *r)
 
 /* --- the API ------------------------------------------------------------ */
 
+/* S-74: also who tried what he may not is written down. It is refused whether
+ * that can be done or not. */
+static void audit_refused(bl_admin_call_t *a, bl_role_t least)
+{
+    bl_store_do_audit(
+        a->store, &a->who, "admin.refused",
+        apr_psprintf(a->r->pool, "%s %.200s", a->r->method, a->call->route),
+        bl_role_name(least), "refused");
+}
+
 static int run(bl_admin_call_t *a, const bl_route_match_t *match)
 {
     const char *detail = NULL;
     apr_status_t rv;
 
     if (a->role < match->route->least) {
+        if (is_change(a->r)) audit_refused(a, match->route->least);
         return refuse_role(a, match->route->least);
     }
     a->id = match->id;

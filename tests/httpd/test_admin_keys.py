@@ -249,6 +249,17 @@ def test_a08_import_of_nonsense_is_refused(admin):
     assert admin.change("POST", "keys/import", b"{").status == 400
 
 
+def test_s74_refused_change_is_in_the_audit_too(env, admin):
+    viewer = Admin(env, WANG, "/roles-admin")
+    assert viewer.delete("keys/4711", 1).status == 403
+    row = admin.get("audit?outcome=refused&limit=1").json()["items"][0]
+    assert (row["actor"], row["action"], row["object"], row["detail"]) == (
+        "user:wang", "admin.refused", "DELETE api/keys/4711", "admin")
+    assert viewer.get("keys/4711").status == 404
+    assert admin.get("audit?outcome=refused&limit=1").json()["items"][0][
+        "id"] == row["id"]
+
+
 # --- who may (S-23, roles, A09) ----------------------------------------------
 def test_viewer_reads_and_changes_nothing(env):
     viewer = Admin(env, WANG, "/roles-admin")
