@@ -12,11 +12,14 @@
 const char *bl_time_text(char text[BL_TIME_TEXT], apr_time_t at)
 {
     apr_time_t us = at % SECOND_US;
-    time_t seconds;
+    time_t seconds = (time_t)(at / SECOND_US);
     struct tm tm;
 
-    if (us < 0) us += SECOND_US;
-    seconds = (time_t)((at - us) / SECOND_US);
+    /* Rounded down, also before 1970. */
+    if (us < 0) {
+        us += SECOND_US;
+        seconds--;
+    }
     text[0] = '\0';
     if (!gmtime_r(&seconds, &tm) || tm.tm_year < -1899 || tm.tm_year > 8099) {
         return text;

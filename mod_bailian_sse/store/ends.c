@@ -144,12 +144,12 @@ static void bind_filter(sqlite3_stmt *st, const bl_ends_ask_t *ask)
     bl_db_text(st, 8, ask->owner);
 }
 
-static void bind_ids(sqlite3_stmt *st, const char *q)
+/* id holds the bytes until the last step: what is bound is not copied. */
+static void bind_ids(sqlite3_stmt *st, const char *q,
+                     unsigned char id[BL_ID_BYTES])
 {
-    unsigned char id[BL_ID_BYTES];
-
-    if (strlen(q) == BL_ID_TEXT && bl_unhex(id, sizeof(id), q)) {
-        bl_db_blob(st, 12, id, sizeof(id));
+    if (strlen(q) == BL_ID_TEXT && bl_unhex(id, BL_ID_BYTES, q)) {
+        bl_db_blob(st, 12, id, BL_ID_BYTES);
     }
     bl_db_text(st, 13, q);
 }
@@ -164,6 +164,7 @@ apr_status_t bl_store_ends(bl_store_t *s, const bl_ends_ask_t *ask,
                 " UNION ALL SELECT id FROM stream WHERE request_id = ?13"
                 " UNION ALL SELECT id FROM stream"
                 " WHERE upstream_request_id = ?13) AND" FILTER PAGE;
+    unsigned char id[BL_ID_BYTES];
     sqlite3_stmt *st;
     bl_db_t *db;
     apr_status_t rv = bl_store_read_begin(s, &db);
@@ -175,7 +176,7 @@ apr_status_t bl_store_ends(bl_store_t *s, const bl_ends_ask_t *ask,
         bl_db_int(st, 9, ask->before_id ? ask->before : 0);
         bl_db_int(st, 10, ask->before_id);
         bl_db_int(st, 11, ask->limit);
-        if (ask->q) bind_ids(st, ask->q);
+        if (ask->q) bind_ids(st, ask->q, id);
         rv = give_rows(db, st, fn, ctx);
     }
     else {
