@@ -173,8 +173,9 @@ def env(request, servers, bailian):
         chosen.update(mark.kwargs)
     if hasattr(request, "param"):
         chosen.update(request.param)
-    bailian.reset()
     server = servers.get(Settings(**chosen))
+    # Not before: a server that had to go may still have been asking.
+    bailian.reset()
     server.log.begin()
     found = Env(server, bailian, servers.tool(server))
     yield found
