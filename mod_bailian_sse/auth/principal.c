@@ -40,6 +40,21 @@ apr_status_t bl_principal_of_anonymous(bl_principal_t *p, const char *id)
     return make(p, "anon:", id ? id : "");
 }
 
+apr_status_t bl_principal_of_token(bl_principal_t *p, const char *name)
+{
+    return make(p, "token:", name);
+}
+
+apr_status_t bl_principal_of_jwt(bl_principal_t *p, const char *issuer,
+                                 const char *sub)
+{
+    char kind[BL_PRINCIPAL_BYTES];
+    int n = snprintf(kind, sizeof(kind), "jwt:%s:", issuer);
+
+    p->text[0] = '\0';
+    return n > 0 && n < (int)sizeof(kind) ? make(p, kind, sub) : BL_E_BAD_VALUE;
+}
+
 int bl_principal_is_nameless(const bl_principal_t *p)
 {
     return !strcmp(p->text, "anon:");

@@ -3,8 +3,9 @@
  * principal - who is asking, once known, and what is theirs.
  *
  * Text form: "user:<name>" whom httpd authenticated; "anon:<id>" whom only a
- * client's own word names, where the configuration lets such callers in. The
- * two never compare equal (S-13).
+ * client's own word names, where the configuration lets such callers in;
+ * "token:<name>" a caller token; "jwt:<issuer>:<sub>" a user of a JWT issuer.
+ * No two kinds ever compare equal (S-13).
  *
  * THREADS  any; plain data.
  */
@@ -24,6 +25,11 @@ apr_status_t bl_principal_of_user(bl_principal_t *p, const char *name);
  * by its stream id. */
 apr_status_t bl_principal_of_anonymous(bl_principal_t *p, const char *id);
 int bl_principal_is_nameless(const bl_principal_t *p);
+
+apr_status_t bl_principal_of_token(bl_principal_t *p, const char *name);
+/* issuer: a name without a colon, so that no two issuers name the same. */
+apr_status_t bl_principal_of_jwt(bl_principal_t *p, const char *issuer,
+                                 const char *sub);
 
 /* The one place where ownership is decided (S-04). */
 int bl_principal_owns(const bl_principal_t *p, const char *owner);

@@ -6,8 +6,10 @@
 #include "base/clock.h"
 #include "base/errors.h"
 #include "base/log.h"
+#include "shm/quota.h"
 #include "shm/stats.h"
 #include "shm/trend.h"
+#include "store/clients.h"
 #include "upstream/transfer.h"
 
 #include <malloc.h>
@@ -203,6 +205,42 @@ static apr_status_t take_slot(bl_engine_t *e, const bl_question_t *q,
     return bl_slot_take(e->conf.shm, &ask, pslot, id);
 }
 
+/* --- how much he may (S-56) --------------------------------------------- */
+
+static apr_status_t check_tokens(bl_engine_t *e, const bl_question_t *q)
+{
+    apr_uint64_t hash = bl_hash(q->owner, "");
+    int day = (int)(bl_clock_wall() / APR_USEC_PER_SEC / 86400);
+    apr_int64_t used;
+    apr_status_t rv;
+
+    if (!q->limits->tokens_per_day) return APR_SUCCESS;
+    used = bl_quota_tokens(e->conf.shm, hash, day);
+    if (used < 0) {
+        rv = bl_store_tokens_of_day(e->store, q->owner, day, &used);
+        if (rv != APR_SUCCESS) return rv;
+        bl_quota_seed(e->conf.shm, hash, day, used);
+    }
+    return used < q->limits->tokens_per_day ? APR_SUCCESS : BL_E_RATE_LIMITED;
+}
+
+static apr_status_t check_starts(bl_engine_t *e, const bl_question_t *q)
+{
+    const bl_limits_t *l = q->limits;
+    apr_status_t rv = APR_SUCCESS;
+    bl_ms_t wait_ms;
+
+    if (l->starts_per_address && q->client) {
+        rv = bl_quota_start(e->conf.shm, bl_hash(q->client, "address"),
+                            l->starts_per_address, &wait_ms);
+    }
+    if (rv == APR_SUCCESS && l->starts_per_minute) {
+        rv = bl_quota_start(e->conf.shm, bl_hash(q->owner, ""),
+                            l->starts_per_minute, &wait_ms);
+    }
+    return rv;
+}
+
 static apr_status_t make_stream(bl_stream_t **ps, const bl_question_t *q,
                                 const bl_app_t *app, const char *id)
 {
@@ -343,6 +381,11 @@ apr_status_t bl_engine_ask(bl_engine_t *e, const bl_question_t *q,
         bl_catalog_unref(catalog);
         goto refused;
     }
+    if (!bl_client_may_app(limits.client, app->name)) {
+        rv = BL_E_FORBIDDEN;
+        bl_catalog_unref(catalog);
+        goto refused;
+    }
     overlay(&limits, app);
     filled.limits = &limits;
     if (!q->ask.messages && !q->is_new_conversation &&
@@ -361,8 +404,16 @@ apr_status_t bl_engine_ask(bl_engine_t *e, const bl_question_t *q,
         bl_catalog_unref(catalog);
         goto refused;
     }
-    rv = start(e, &filled, catalog, app, slot, id, ps);
-    if (rv == APR_SUCCESS) return APR_SUCCESS;
+    /* A repeat is no start, and one above a ceiling neither. */
+    rv = check_tokens(e, &filled);
+    if (rv == APR_SUCCESS) rv = check_starts(e, &filled);
+    if (rv == APR_SUCCESS) {
+        rv = start(e, &filled, catalog, app, slot, id, ps);
+        if (rv == APR_SUCCESS) return APR_SUCCESS;
+    }
+    else {
+        bl_catalog_unref(catalog);
+    }
     bl_slot_release(e->conf.shm, slot);
 refused:
     bl_count(e->conf.shm, e->child, STREAMS_REFUSED, 1);

@@ -43,6 +43,9 @@ typedef struct bl_limits_t {
     bl_ms_t detach_ms;
     size_t queue_bytes;
     int streams_per_principal;
+    int starts_per_minute, starts_per_address; /* 0 = any number */
+    apr_int64_t tokens_per_day;                /* 0 = any number */
+    const bl_client_t *client; /* whose apps these are; NULL: all */
 } bl_limits_t;
 
 /* One question. Strings borrowed for the call. */

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/errors.h"
 #include "base/log.h"
+#include "shm/quota.h"
 #include "stream/cursor.h"
 
 #include <stdio.h>
@@ -141,6 +142,11 @@ static void count_answer(bl_live_t *live)
         bl_live_count(live, BL_COUNT_OUTPUT_TOKENS,
                       (apr_uint64_t)a->output_tokens);
     }
+    bl_quota_add_tokens(live->engine->conf.shm,
+                        bl_hash(live->stream->owner, ""),
+                        (int)(bl_clock_wall() / APR_USEC_PER_SEC / 86400),
+                        (a->input_tokens > 0 ? a->input_tokens : 0) +
+                            (a->output_tokens > 0 ? a->output_tokens : 0));
     if (a->bad_utf8) {
         bl_log(BL_LOG_WARNING, 0,
                BL_LOGNO(1305) BL_STREAM_MSG "%u bytes of bad UTF-8 replaced",

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "config.h"
+#include "store/clients.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -37,6 +38,9 @@ void *bl_dir_conf_create(apr_pool_t *p, char *dir)
     conf->is_anonymous = BL_UNSET;
     conf->has_chat_page = BL_UNSET;
     conf->async = BL_UNSET;
+    conf->has_credentials = conf->is_query_token = BL_UNSET;
+    conf->starts_per_minute = conf->starts_per_address = BL_UNSET;
+    conf->tokens_per_day = BL_UNSET;
     conf->heartbeat_first_ms = conf->heartbeat_ms = BL_UNSET;
     conf->connect_ms = conf->first_content_ms = BL_UNSET;
     conf->gap_ms = conf->total_ms = BL_UNSET;
@@ -65,6 +69,14 @@ void *bl_dir_conf_merge(apr_pool_t *p, void *basev, void *addv)
 
     conf->app = add->app ? add->app : base->app;
     conf->roles = add->roles ? add->roles : base->roles;
+    conf->client = add->client ? add->client : base->client;
+    conf->issuers = add->issuers ? add->issuers : base->issuers;
+    conf->origins = add->origins ? add->origins : base->origins;
+    NEARER(has_credentials);
+    NEARER(is_query_token);
+    NEARER(starts_per_minute);
+    NEARER(starts_per_address);
+    NEARER(tokens_per_day);
     NEARER(is_anonymous);
     NEARER(has_chat_page);
     NEARER(async);
@@ -101,6 +113,11 @@ bl_dir_conf_t bl_dir_conf_effective(const bl_dir_conf_t *conf)
     bl_dir_conf_t out = *conf;
 
     DEFAULT(is_anonymous, 0);
+    DEFAULT(has_credentials, 0);
+    DEFAULT(is_query_token, 0);
+    DEFAULT(starts_per_minute, 0);
+    DEFAULT(starts_per_address, 0);
+    DEFAULT(tokens_per_day, 0);
     DEFAULT(has_chat_page, 1);
     DEFAULT(async, BL_ASYNC_AUTO);
     DEFAULT(heartbeat_first_ms, BL_DEF_HEARTBEAT_FIRST_MS);
@@ -128,6 +145,16 @@ bl_dir_conf_t bl_dir_conf_effective(const bl_dir_conf_t *conf)
     return out;
 }
 
+static void limit_by_caller(bl_limits_t *l, const bl_client_t *client)
+{
+    if (client->starts_per_minute > 0) {
+        l->starts_per_minute = client->starts_per_minute;
+    }
+    if (client->streams > 0) l->streams_per_principal = client->streams;
+    if (client->tokens_per_day > 0) l->tokens_per_day = client->tokens_per_day;
+    l->client = client;
+}
+
 bl_limits_t bl_dir_conf_limits(const bl_dir_conf_t *conf)
 {
     bl_limits_t l = {0};
@@ -143,6 +170,10 @@ bl_limits_t bl_dir_conf_limits(const bl_dir_conf_t *conf)
     l.detach_ms = conf->detach_ms;
     l.queue_bytes = (size_t)conf->queue_bytes;
     l.streams_per_principal = conf->streams_per_principal;
+    l.starts_per_minute = conf->starts_per_minute;
+    l.starts_per_address = conf->starts_per_address;
+    l.tokens_per_day = conf->tokens_per_day;
+    if (conf->client) limit_by_caller(&l, conf->client);
     return l;
 }
 

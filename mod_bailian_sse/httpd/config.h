@@ -34,7 +34,14 @@ typedef struct bl_dir_conf_t {
     int has_chat_page;
     int async; /* bl_async_t */
     const char *app;
-    apr_array_header_t *roles; /* BailianAdminRole; NULL: no line */
+    apr_array_header_t *roles;        /* BailianAdminRole; NULL: no line */
+    const struct bl_client_t *client; /* the caller: his limits go first */
+    apr_array_header_t *issuers;      /* bl_jwt_issuer_t; NULL: no line */
+    apr_array_header_t *origins;      /* const char *; NULL: no line */
+    int has_credentials;
+    int is_query_token;
+    int starts_per_minute, starts_per_address; /* 0 = any number */
+    apr_int64_t tokens_per_day;
     bl_ms_t heartbeat_first_ms, heartbeat_ms;
     bl_ms_t connect_ms, first_content_ms, gap_ms, total_ms;
     int pace; /* bl_pace_t */

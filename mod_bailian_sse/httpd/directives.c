@@ -5,6 +5,7 @@
  */
 #include "config.h"
 #include "admin_roles.h"
+#include "directives_caller.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -280,6 +281,18 @@ static const char *set_principal(cmd_parms *cmd, void *dir, const char *arg)
                       &((bl_dir_conf_t *)dir)->streams_per_principal);
 }
 
+static const char *set_per_minute(cmd_parms *cmd, void *dir, const char *arg)
+{
+    return int_number(cmd, arg, 0, 1000000,
+                      (int *)((char *)dir + (apr_size_t)cmd->info));
+}
+
+static const char *set_tokens(cmd_parms *cmd, void *dir, const char *arg)
+{
+    return number(cmd, arg, 0, APR_INT64_C(1000000000000000),
+                  &((bl_dir_conf_t *)dir)->tokens_per_day);
+}
+
 static const char *set_body(cmd_parms *cmd, void *dir, const char *arg)
 {
     return number(cmd, arg, 1024, 64 * 1024 * 1024,
@@ -385,4 +398,27 @@ const command_rec bl_directives[] = {
     AP_INIT_TAKE1("BailianWebSocketIdleTimeout", set_duration, DIR(ws_idle_ms),
                   WHERE,
                   "how long a client may be silent, from 10ms; default 300s"),
+    AP_INIT_TAKE_ARGV("BailianJwtIssuer", bl_set_jwt_issuer, NULL, ACCESS_CONF,
+                      "<name> <HS256|RS256|ES256> <file> [iss=<text>] "
+                      "[aud=<text>] [leeway=<seconds>]; none"),
+    AP_INIT_FLAG("BailianTokenInQuery", set_flag, DIR(is_query_token), WHERE,
+                 "on: ?token= is a credential; default off"),
+    AP_INIT_ITERATE("BailianAllowOrigin", bl_add_origin, NULL, ACCESS_CONF,
+                    "origins whose pages may call, scheme://host[:port] or *; "
+                    "none"),
+    AP_INIT_FLAG("BailianAllowCredentials", bl_set_credentials, NULL,
+                 ACCESS_CONF,
+                 "on: pages of allowed origins may call with the browser's "
+                 "own login or cookies; default off"),
+    AP_INIT_TAKE1("BailianStartsPerMinute", set_per_minute,
+                  DIR(starts_per_minute), WHERE,
+                  "answers one caller may start a minute, 0 to 1000000; "
+                  "default 0, any number"),
+    AP_INIT_TAKE1("BailianStartsPerMinutePerAddress", set_per_minute,
+                  DIR(starts_per_address), WHERE,
+                  "answers one address may start a minute, 0 to 1000000; "
+                  "default 0, any number"),
+    AP_INIT_TAKE1("BailianTokensPerDay", set_tokens, NULL, WHERE,
+                  "tokens one caller may use a day, 0 to 1000000000000000; "
+                  "default 0, any number"),
     {NULL, {NULL}, NULL, 0, RAW_ARGS, NULL}};

@@ -86,7 +86,7 @@ static apr_status_t sse_reconnect(bl_encoder_t *e, bl_buf_t *out,
 {
     e->is_clean = 1;
     return bl_chat_write_reconnect(&e->chat, out, last_seq,
-                                   bl_error(BL_E_DRAINING)->code, retry_ms());
+                                   bl_error(e->why)->code, retry_ms());
 }
 
 /* --- plain text --------------------------------------------------------- */
@@ -148,6 +148,7 @@ apr_status_t bl_encoder_init(bl_encoder_t *e, const bl_encoder_kind_t *kind,
     memset(e, 0, sizeof(*e));
     e->kind = kind;
     e->stream = s;
+    e->why = BL_E_DRAINING;
     return bl_chat_writer_init(&e->chat, s->id, s->conversation_id, s->item_id,
                                lang);
 }

@@ -37,9 +37,10 @@ struct bl_encoder_t {
     const bl_encoder_kind_t *kind;
     bl_stream_t *stream; /* borrowed: the sink holds it */
     bl_chat_writer_t chat;
-    bl_event_t end; /* the END event that is being written in pieces */
-    size_t end_at;  /* of the whole text */
-    int is_clean;   /* the end was a good one: the body may end properly */
+    bl_event_t end;   /* the END event that is being written in pieces */
+    size_t end_at;    /* of the whole text */
+    apr_status_t why; /* a reader is sent away: BL_E_DRAINING */
+    int is_clean;     /* the end was a good one: the body may end properly */
 };
 
 /* NULL when there is none of that name. */

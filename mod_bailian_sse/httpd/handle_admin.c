@@ -7,6 +7,7 @@
  */
 #include "admin.h"
 #include "admin_roles.h"
+#include "origin.h"
 #include "store/admin.h"
 
 #include <stdlib.h>
@@ -123,28 +124,6 @@ static int refuse_role(bl_admin_call_t *a, bl_role_t least)
 
 /* --- changes come from the page itself (S-23) --------------------------- */
 
-/* "host" or "host:port", the scheme's own port left out. */
-static const char *authority(apr_pool_t *p, const char *text, int is_https)
-{
-    const char *own = is_https ? ":443" : ":80";
-    size_t len = strlen(text), cut = strlen(own);
-
-    return len > cut && !strcmp(text + len - cut, own)
-               ? apr_pstrndup(p, text, len - cut)
-               : text;
-}
-
-static int is_own_origin(request_rec *r, const char *origin)
-{
-    const char *host = apr_table_get(r->headers_in, "Host");
-    int is_https = !strncasecmp(origin, "https://", 8);
-
-    if (!host || (!is_https && strncasecmp(origin, "http://", 7))) return 0;
-    return !strcasecmp(
-        authority(r->pool, origin + (is_https ? 8 : 7), is_https),
-        authority(r->pool, host, is_https));
-}
-
 /* Sec-Fetch-Site is the browser's own word and holds behind a proxy that
  * changes Host, too. A program sends neither header: it has no cookies or
  * logins of somebody else's browser. */
@@ -154,7 +133,7 @@ static int comes_from_page(request_rec *r)
     const char *origin = apr_table_get(r->headers_in, "Origin");
 
     if (site) return !strcmp(site, "same-origin");
-    return !origin || is_own_origin(r, origin);
+    return !origin || bl_origin_is_own(r, origin);
 }
 
 static int is_change(const request_rec *r)

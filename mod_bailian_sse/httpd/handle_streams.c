@@ -47,6 +47,7 @@ int bl_serve_stream(request_rec *r, bl_call_t *call, bl_stream_t *s,
     plan.is_sync_wanted = call->conf.async == BL_ASYNC_SYNC;
     set_heartbeat(call, s->app, &plan);
     plan.slow_ms = call->conf.slow_ms;
+    plan.expires_ms = bl_call_expiry(call);
     return bl_sink_serve(r, &plan);
 }
 

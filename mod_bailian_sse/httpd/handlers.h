@@ -18,6 +18,7 @@ int bl_ask_app(request_rec *r, bl_call_t *call, const char *app,
 int bl_handle_streams(request_rec *r, bl_call_t *call); /* streams/... */
 int bl_handle_conversations(request_rec *r, bl_call_t *call);
 int bl_handle_ws(request_rec *r, bl_call_t *call); /* ws, ws/chat */
+int bl_handle_tickets(request_rec *r, bl_call_t *call);
 int bl_handle_health(request_rec *r, bl_call_t *call);
 int bl_handle_assets(request_rec *r, bl_call_t *call); /* the base, chat/... */
 

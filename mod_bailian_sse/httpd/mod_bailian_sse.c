@@ -6,38 +6,66 @@
 #include "child.h"
 #include "handlers.h"
 #include "log_httpd.h"
+#include "origin.h"
 #include "park.h"
+#include "redact.h"
 #include "status.h"
 
 #include <string.h>
 
 AP_DECLARE_MODULE(bailian_sse);
 
-static int starts(const char *route, const char *with)
+/* What follows {base}: the one table of routes, with the scopes that a caller
+ * token needs to read and to change (S-01). */
+typedef struct route_t {
+    const char *path;
+    enum { ALONE, BELOW, TREE } reach; /* it, what lies below it, or both */
+    unsigned read, change;
+    int (*fn)(request_rec *r, bl_call_t *call);
+} route_t;
+
+static const route_t routes[] = {
+    {"stream", ALONE, BL_SCOPE_ASK, BL_SCOPE_ASK, bl_handle_ask},
+    {"streams", BELOW, BL_SCOPE_READ, BL_SCOPE_MANAGE, bl_handle_streams},
+    {"conversations", TREE, BL_SCOPE_READ, BL_SCOPE_MANAGE,
+     bl_handle_conversations},
+    {"tickets", ALONE, 0, 0, bl_handle_tickets},
+    {"ws", TREE, BL_SCOPE_ASK | BL_SCOPE_READ, BL_SCOPE_ASK, bl_handle_ws},
+    {"websocket", TREE, BL_SCOPE_ASK | BL_SCOPE_READ, BL_SCOPE_ASK,
+     bl_handle_ws},
+    {"livez", ALONE, 0, 0, bl_handle_health},
+    {"readyz", ALONE, 0, 0, bl_handle_health},
+    {"", ALONE, 0, 0, bl_handle_assets},
+    {"chat", TREE, 0, 0, bl_handle_assets}};
+
+static const route_t *find_route(const char *path)
 {
-    return !strncmp(route, with, strlen(with));
+    size_t i, len;
+
+    for (i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
+        len = strlen(routes[i].path);
+        if (strncmp(path, routes[i].path, len)) continue;
+        if ((!path[len] && routes[i].reach != BELOW) ||
+            (path[len] == '/' && routes[i].reach != ALONE))
+        {
+            return &routes[i];
+        }
+    }
+    return NULL;
 }
 
 static int dispatch(request_rec *r, bl_call_t *call)
 {
-    const char *route = call->route;
+    const route_t *route = find_route(call->route);
+    apr_status_t rv;
+    int rc;
 
-    if (!strcmp(route, "stream")) return bl_handle_ask(r, call);
-    if (starts(route, "streams/")) return bl_handle_streams(r, call);
-    if (!strcmp(route, "conversations") || starts(route, "conversations/")) {
-        return bl_handle_conversations(r, call);
-    }
-    if (!strcmp(route, "ws") || starts(route, "ws/") ||
-        starts(route, "websocket")) {
-        return bl_handle_ws(r, call);
-    }
-    if (!strcmp(route, "livez") || !strcmp(route, "readyz")) {
-        return bl_handle_health(r, call);
-    }
-    if (!*route || !strcmp(route, "chat") || starts(route, "chat/")) {
-        return bl_handle_assets(r, call);
-    }
-    return bl_call_problem(r, call, BL_E_NOT_FOUND, NULL);
+    if (bl_origin_answer(r, call, &rc)) return rc;
+    rv = bl_origin_check(r, call);
+    if (rv == APR_SUCCESS && !route) rv = BL_E_NOT_FOUND;
+    if (rv != APR_SUCCESS) return bl_call_problem(r, call, rv, NULL);
+    call->needs = r->method_number == M_GET ? route->read : route->change;
+    return route->fn(r, call);
 }
 
 static int handler(request_rec *r)
@@ -87,6 +115,10 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_init(bl_child_init, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_stopping(bl_child_stopping, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_post_read_request(bl_redact_early, NULL, NULL,
+                              APR_HOOK_REALLY_FIRST);
+    ap_hook_access_checker(bl_origin_headers, NULL, NULL, APR_HOOK_FIRST);
+    ap_hook_access_checker_ex(bl_origin_preflight, NULL, NULL, APR_HOOK_FIRST);
     ap_hook_map_to_storage(bl_call_map_to_storage, NULL, NULL, APR_HOOK_FIRST);
     ap_hook_handler(handler, NULL, NULL, APR_HOOK_MIDDLE);
 }

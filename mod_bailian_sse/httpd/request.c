@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "request.h"
+#include "redact.h"
 #include "base/utf8.h"
 #include "shm/stats.h"
 #include "wire/json_write.h"
@@ -29,6 +30,19 @@ static const char *base_of(request_rec *r, const bl_server_conf_t *conf)
         if (!best || len > strlen(best)) best = base;
     }
     return best;
+}
+
+int bl_call_is_ours(request_rec *r)
+{
+    bl_server_conf_t *conf = bl_server_conf(r->server);
+    request_rec spelled = *r;
+
+    if (base_of(r, conf)) return 1;
+    spelled.uri = apr_pstrdup(r->pool, r->uri);
+    if (ap_unescape_url(spelled.uri) != OK) return 0;
+    ap_no2slash(spelled.uri);
+    ap_getparents(spelled.uri);
+    return base_of(&spelled, conf) != NULL;
 }
 
 int bl_call_map_to_storage(request_rec *r)
@@ -62,25 +76,15 @@ void bl_call_init(request_rec *r, bl_call_t *call, bl_engine_t *e)
     memset(call, 0, sizeof(*call));
     call->engine = e;
     call->conf = bl_dir_conf_effective(bl_dir_conf(r));
+    call->base = base_of(r, bl_server_conf(r->server));
+    if (!call->base) call->base = "";
     call->route = route_of(r, bl_server_conf(r->server));
+    bl_redact(r);
     call->lang = language_of(r);
     ap_args_to_table(r, &call->query);
 }
 
-/* --- who asks ----------------------------------------------------------- */
-
-apr_status_t bl_call_who(request_rec *r, bl_call_t *call, const char *client_id)
-{
-    apr_status_t rv;
-
-    if (r->user) {
-        rv = bl_principal_of_user(&call->principal, r->user);
-        return rv == APR_SUCCESS ? rv : BL_E_FORBIDDEN;
-    }
-    if (!call->conf.is_anonymous) return BL_E_UNAUTHENTICATED;
-    if (!client_id) client_id = apr_table_get(call->query, "userId");
-    return bl_principal_of_anonymous(&call->principal, client_id);
-}
+/* --- names ---------------------------------------------------------------- */
 
 #define REQUEST_ID_BYTES 128
 
@@ -262,8 +266,11 @@ int bl_call_problem_at(request_rec *r, bl_call_t *call, apr_status_t rv,
 
     bl_count(bl_engine_shm(call->engine), bl_engine_child(call->engine),
              REQUESTS_REFUSED, 1);
-    if (rv == BL_E_UNAUTHENTICATED && ap_auth_type(r)) {
-        ap_note_auth_failure(r);
+    if (rv == BL_E_UNAUTHENTICATED) {
+        if (ap_auth_type(r))
+            ap_note_auth_failure(r);
+        else
+            apr_table_setn(r->headers_out, "WWW-Authenticate", "Bearer");
     }
     if (e->client_may_retry) {
         apr_table_setn(

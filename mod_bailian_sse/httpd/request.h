@@ -10,16 +10,19 @@
 #define BL_REQUEST_H
 
 #include "config.h"
-#include "auth/principal.h"
+#include "auth/caller.h"
 #include "base/json.h"
 #include "wire/chat_writer.h"
 
 typedef struct bl_call_t {
     bl_engine_t *engine;
     bl_dir_conf_t conf; /* effective */
+    const char *base;   /* {base}, "" when the handler is set elsewhere */
     const char *route;  /* behind {base}/, without a slash in front */
     apr_table_t *query;
-    bl_principal_t principal;
+    unsigned needs; /* scopes (store/clients.h) that the route asks for */
+    bl_caller_t caller;
+    bl_principal_t principal; /* the caller's, once he is known */
     bl_lang_t lang;
 } bl_call_t;
 
@@ -30,9 +33,24 @@ void bl_call_init(request_rec *r, bl_call_t *call, bl_engine_t *e);
  * walked and no .htaccess looked for. */
 int bl_call_map_to_storage(request_rec *r);
 
-/* Who asks: httpd's user, else client_id where anonymous callers are let in. */
+/* Does the path lie below one of our Locations, however it is spelled? */
+int bl_call_is_ours(request_rec *r);
+
+/* Who asks (who.c): httpd's user, a credential, a ticket, else client_id where
+ * anonymous callers are let in. BL_E_FORBIDDEN: known, but without a scope
+ * that the route needs. A ticket is used up: one call a request. */
 apr_status_t bl_call_who(request_rec *r, bl_call_t *call,
                          const char *client_id);
+
+/* The WebSocket subprotocol to answer with when it carries a credential
+ * ("Bearer", or the token itself where it was the only one), else NULL. */
+const char *bl_call_subprotocol(request_rec *r, const char **pcredential);
+
+/* Monotonic: when the caller's credential ends; 0 = never (S-20). */
+bl_ms_t bl_call_expiry(const bl_call_t *call);
+
+/* What a ticket is bound to. */
+apr_uint64_t bl_call_route_hash(const bl_call_t *call, const char *route);
 
 /* What the caller, or a proxy before us, calls this request: X-Request-Id when
  * it is one word of visible ASCII, else mod_unique_id's; NULL: neither. */

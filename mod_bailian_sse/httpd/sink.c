@@ -168,6 +168,13 @@ apr_status_t bl_sink_fill(bl_sink_t *sink, bl_ms_t now)
 {
     apr_status_t rv = APR_SUCCESS;
 
+    if (sink->plan.expires_ms && now >= sink->plan.expires_ms &&
+        !sink->is_over && !sink->has_more && !bl_sink_pending(sink))
+    {
+        /* S-20: with a new credential he may come back and go on. */
+        sink->encoder.why = BL_E_UNAUTHENTICATED;
+        rv = APR_EOF;
+    }
     while (rv == APR_SUCCESS && !sink->is_over &&
            bl_sink_pending(sink) < BL_PASS_BYTES)
     {
@@ -238,6 +245,10 @@ bl_ms_t bl_sink_next_look(const bl_sink_t *sink)
         sink->last_out_ms + (sink->has_content ? sink->plan.heartbeat_ms
                                                : sink->plan.heartbeat_first_ms);
     bl_ms_t slow = sink->stuck_since + sink->plan.slow_ms;
+
+    if (sink->plan.expires_ms && sink->plan.expires_ms < due) {
+        due = sink->plan.expires_ms;
+    }
 
     if (!sink->stuck_since) return due;
     return !sink->encoder.kind->has_heartbeat || slow < due ||

@@ -27,6 +27,7 @@ typedef struct bl_sink_plan_t {
     bl_lang_t lang;
     int is_sync_wanted;
     bl_ms_t heartbeat_first_ms, heartbeat_ms, slow_ms;
+    bl_ms_t expires_ms; /* of the reader's credential; 0 = never (S-20) */
 } bl_sink_plan_t;
 
 typedef struct bl_sink_t {

@@ -221,6 +221,25 @@ typedef struct bl_trend_t {
     bl_sample_t tens[BL_TREND_TENS];
 } bl_trend_t;
 
+/* --- callers (tickets.h, quota.h) --------------------------------------- */
+
+#define BL_TICKETS 4096
+typedef struct bl_ticket_slot_t {
+    apr_uint64_t word; /* until when, and what: tickets.c */
+    unsigned char hash[32];
+    apr_uint64_t owner_hash, route_hash;
+    apr_int64_t expires_at, client_id;
+    apr_uint32_t scopes;
+    char principal[BL_PRINCIPAL_BYTES];
+} bl_ticket_slot_t;
+
+#define BL_QUOTAS 16384
+typedef struct bl_quota_entry_t {
+    apr_uint64_t hash;    /* 0 = free; taken by compare-and-swap */
+    apr_uint64_t rest_at; /* monotonic ms: when all starts are forgotten */
+    apr_uint64_t tokens;  /* day and sum: quota.c */
+} bl_quota_entry_t;
+
 struct bl_shm_t {
     apr_uint32_t magic;
     apr_uint32_t size; /* of the whole segment: another build is refused */
@@ -240,6 +259,8 @@ struct bl_shm_t {
      */
     apr_uint64_t principal_hash[BL_DIRECTORY_SLOTS];
     apr_uint64_t request_hash[BL_DIRECTORY_SLOTS]; /* Idempotency-Key */
+    bl_ticket_slot_t tickets[BL_TICKETS];
+    bl_quota_entry_t quotas[BL_QUOTAS];
     bl_slot_t slots[BL_DIRECTORY_SLOTS];
 };
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/clients_load.h"
 #include "store/flow.h"
 
 static void free_upstream(bl_upstream_t *u)
@@ -42,8 +43,11 @@ static void free_catalog(bl_catalog_t *c)
         free_upstream(&c->upstreams[i]);
     for (i = 0; i < c->app_count; i++)
         free_app(&c->apps[i]);
+    for (i = 0; i < c->client_count; i++)
+        bl_client_release(&c->clients[i]);
     free(c->upstreams);
     free(c->apps);
+    free(c->clients);
     free(c);
 }
 
@@ -228,7 +232,7 @@ static apr_status_t load_apps(bl_db_t *db, bl_catalog_t *c)
 static const char sql_version[] =
     "SELECT value FROM setting WHERE name = 'catalog_version'";
 
-/* All four reads see one state of the database. */
+/* All reads see one state of the database. */
 static apr_status_t load(bl_db_t *db, bl_catalog_t **pc)
 {
     bl_catalog_t *c = calloc(1, sizeof(*c));
@@ -242,6 +246,9 @@ static apr_status_t load(bl_db_t *db, bl_catalog_t **pc)
     if (rv == APR_SUCCESS) rv = load_upstreams(db, c);
     if (rv == APR_SUCCESS) rv = load_keys(db, c);
     if (rv == APR_SUCCESS) rv = load_apps(db, c);
+    if (rv == APR_SUCCESS) {
+        rv = bl_clients_load(db, &c->clients, &c->client_count);
+    }
     if (!sqlite3_get_autocommit(bl_db_handle(db))) {
         bl_db_run(db, bl_db_stmt(db, "ROLLBACK"), NULL);
     }

@@ -237,12 +237,15 @@ typedef struct bl_app_t {
     apr_int64_t queue_bytes;                            /* -1 likewise */
 } bl_app_t;
 
+typedef struct bl_client_t bl_client_t; /* store/clients.h */
+
 struct bl_catalog_t {
     int refs;
     apr_int64_t version;
-    int upstream_count, app_count;
+    int upstream_count, app_count, client_count;
     bl_upstream_t *upstreams;
     bl_app_t *apps;
+    bl_client_t *clients; /* enabled ones */
 };
 
 bl_catalog_t *bl_store_catalog(bl_store_t *s); /* a reference; never NULL */
@@ -320,6 +323,10 @@ apr_status_t bl_store_check(bl_store_t *s, bl_buf_t *report);
 void bl_store_repair_advice(const char *path, bl_buf_t *out);
 /* APR_EEXIST: to_path is there already. */
 apr_status_t bl_store_backup(bl_store_t *s, const char *to_path);
+
+/* Input and output tokens of an owner on a day (since 1970, UTC). */
+apr_status_t bl_store_tokens_of_day(bl_store_t *s, const char *owner, int day,
+                                    apr_int64_t *pn);
 
 /* --- health ------------------------------------------------------------- */
 typedef struct bl_store_health_t {

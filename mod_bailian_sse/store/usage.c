@@ -2,6 +2,7 @@
 #include "store/usage.h"
 
 #include "base/time_text.h"
+#include "store/store_private.h"
 
 #define TOKENS_MOST 1000000000000ll /* S-60: sums stay far below 2^63 */
 
@@ -33,4 +34,29 @@ apr_status_t bl_usage_add(bl_db_t *db, const bl_usage_t *u)
     bl_db_int(st, 5, countable(u->input_tokens));
     bl_db_int(st, 6, countable(u->output_tokens));
     return bl_db_run(db, st, NULL);
+}
+
+apr_status_t bl_store_tokens_of_day(bl_store_t *s, const char *owner, int day,
+                                    apr_int64_t *pn)
+{
+    static const char sql[] =
+        "SELECT total(input_tokens) + total(output_tokens) FROM usage_day"
+        " WHERE day = ?1 AND owner = ?2";
+    sqlite3_stmt *st = NULL;
+    bl_db_t *db;
+    apr_status_t rv = bl_store_read_own(s, owner, NULL, &db);
+
+    *pn = 0;
+    if (rv == APR_SUCCESS && !(st = bl_db_stmt(db, sql))) {
+        rv = bl_db_failure(db);
+    }
+    if (rv == APR_SUCCESS) {
+        bl_db_int(st, 1, day);
+        bl_db_text(st, 2, owner);
+        rv = bl_db_step(db, st);
+    }
+    if (rv == APR_SUCCESS) *pn = sqlite3_column_int64(st, 0);
+    bl_db_done(st);
+    bl_store_read_end(s, db);
+    return rv;
 }

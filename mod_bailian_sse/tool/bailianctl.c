@@ -139,6 +139,7 @@ static const struct {
     {"upstream", bl_command_upstream},
     {"app", bl_command_app},
     {"key", bl_command_key},
+    {"caller", bl_command_caller},
 };
 
 static int run_command(bl_tool_t *t, int argc, char **argv)

@@ -25,7 +25,7 @@ typedef struct bl_tool_t {
 typedef int bl_command_fn(bl_tool_t *t, int argc, char **argv);
 
 bl_command_fn bl_command_master_key, bl_command_db, bl_command_upstream,
-    bl_command_app, bl_command_key;
+    bl_command_app, bl_command_key, bl_command_caller;
 
 /* Prints one sentence and returns code. */
 int bl_fail(const bl_tool_t *t, int code, const char *fmt, ...)

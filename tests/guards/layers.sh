@@ -14,7 +14,7 @@ stream   | base crypto                                | apr
 store    | base crypto stream upstream/dialect.h      | apr sqlite jansson
 reactor  | base                                       | apr curl epoll
 upstream | base wire stream reactor                   | apr jansson curl:upstream/transfer.c
-auth     | base crypto store                          | apr jwt:auth/jwt.c
+auth     | base crypto store                          | apr
 engine   | base wire crypto shm stream store reactor upstream | apr epoll
 admin    | base wire crypto shm stream store reactor upstream engine auth | apr jansson
 tool     | base crypto stream store upstream/dialect.h | apr jansson
@@ -35,7 +35,6 @@ library_of() {
     openssl/*) echo openssl ;;
     jansson.h) echo jansson ;;
     wslay/*) echo wslay ;;
-    jwt.h) echo jwt ;;
     sys/epoll.h) echo epoll ;;
     sys/*.h | netinet/*.h | arpa/inet.h | net/if.h | linux/*.h) echo libc ;;
     httpd.h | http_*.h | ap_*.h | util_*.h | mpm_common.h | scoreboard.h | unixd.h | mod_*.h)

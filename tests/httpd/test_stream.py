@@ -177,7 +177,7 @@ def test_app_is_chosen_by_name(env, field):
 def test_upstream_gets_the_key_and_nothing_of_the_client(env):
     """S-30, S-36, S-70: the list of what is sent is closed."""
     env.ask(headers={"Cookie": "a=b", "X-Forwarded-For": "1.2.3.4",
-                     "Authorization": "Bearer of-the-client",
+                     "Authorization": "Basic b2YtdGhlLWNsaWVudA==",
                      "X-DashScope-Plugin": "x", "User-Agent": "client/1"})
     record = env.bailian.request()
     assert record["headers"]["authorization"] == "Bearer " + canary.API_KEY

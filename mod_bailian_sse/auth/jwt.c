@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "jwt.h"
+#include "base/errors.h"
+#include "base/json.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* No clock shows more: 9999-12-31. */
+#define SECONDS_MOST 253402300799.0
+
+typedef struct part_t {
+    const char *at;
+    size_t len;
+} part_t;
+
+/* --- the outer form ----------------------------------------------------- */
+
+static int split(const char *token, part_t parts[3])
+{
+    size_t len = strnlen(token, BL_MAX_TOKEN_BYTES + 1);
+    const char *at = token, *dot;
+    int i;
+
+    if (len > BL_MAX_TOKEN_BYTES) return 0;
+    for (i = 0; i < 3; i++) {
+        dot = strchr(at, '.');
+        if (!dot != (i == 2)) return 0;
+        parts[i].at = at;
+        parts[i].len = dot ? (size_t)(dot - at) : strlen(at);
+        if (!parts[i].len) return 0;
+        if (dot) at = dot + 1;
+    }
+    return 1;
+}
+
+int bl_jwt_looks_like(const char *token)
+{
+    part_t parts[3];
+
+    return split(token, parts);
+}
+
+static int value_of(char c)
+{
+    if (c >= 'A' && c <= 'Z') return c - 'A';
+    if (c >= 'a' && c <= 'z') return c - 'a' + 26;
+    if (c >= '0' && c <= '9') return c - '0' + 52;
+    return c == '-' ? 62 : c == '_' ? 63 : -1;
+}
+
+/* Base64url as RFC 7515 2 has it, and its one canonical spelling (S-17): no
+ * padding, no bits behind the last byte. malloc'd and NUL-terminated. */
+static char *decode(const part_t *part, size_t *plen)
+{
+    char *out = malloc(part->len + 1);
+    unsigned bits = 0, have = 0;
+    size_t i, n = 0;
+
+    *plen = 0;
+    if (!out) return NULL;
+    for (i = 0; i < part->len; i++) {
+        int v = value_of(part->at[i]);
+
+        if (v < 0) break;
+        bits = (bits << 6 | (unsigned)v) & 0xffff;
+        have += 6;
+        if (have >= 8) {
+            have -= 8;
+            out[n++] = (char)(bits >> have);
+        }
+    }
+    if (i < part->len || have >= 6 || (bits & ((1u << have) - 1))) {
+        free(out);
+        return NULL;
+    }
+    out[n] = '\0';
+    *plen = n;
+    return out;
+}
+
+static json_t *object_new(const part_t *part)
+{
+    size_t len;
+    char *text = decode(part, &len);
+    json_t *o = NULL;
+
+    if (text && bl_json_parse(&o, text, len, NULL) != APR_SUCCESS) o = NULL;
+    free(text);
+    if (json_is_object(o)) return o;
+    json_decref(o);
+    return NULL;
+}
+
+/* --- header and signature ----------------------------------------------- */
+
+static int header_fits(const part_t *part, const bl_jwt_issuer_t *issuer)
+{
+    json_t *header = object_new(part);
+    const char *alg = json_string_value(json_object_get(header, "alg"));
+    int fits = alg && issuer->alg != BL_SIGN_NONE &&
+               !strcmp(alg, bl_sign_name(issuer->alg)) &&
+               !json_object_get(header, "crit");
+
+    json_decref(header);
+    return fits;
+}
+
+static int is_signed(const part_t parts[3], const bl_jwt_issuer_t *issuer)
+{
+    size_t len, text_len = parts[0].len + 1 + parts[1].len;
+    char *sig = decode(&parts[2], &len);
+    int is_good =
+        sig && bl_sign_verify(issuer->alg, issuer->key, issuer->key_len,
+                              parts[0].at, text_len, (unsigned char *)sig, len);
+
+    free(sig);
+    return is_good;
+}
+
+/* --- claims ------------------------------------------------------------- */
+
+/* 1 = it is there and can be one, 0 = it is not there, -1 = nonsense. */
+static int seconds(const json_t *claims, const char *name, double *pvalue)
+{
+    const json_t *v = json_object_get(claims, name);
+
+    if (!v) return 0;
+    if (!json_is_number(v)) return -1;
+    *pvalue = json_number_value(v);
+    return *pvalue > 0 && *pvalue <= SECONDS_MOST ? 1 : -1;
+}
+
+static int times_fit(const json_t *claims, int leeway_s, apr_time_t now,
+                     apr_time_t *pexpires)
+{
+    double t, now_s = (double)now / APR_USEC_PER_SEC;
+    static const char *const not_before[] = {"nbf", "iat"};
+    int i, has;
+
+    if (seconds(claims, "exp", &t) != 1) return 0;
+    *pexpires = (apr_time_t)((t + leeway_s) * APR_USEC_PER_SEC);
+    if (t + leeway_s <= now_s) return 0;
+    for (i = 0; i < 2; i++) {
+        has = seconds(claims, not_before[i], &t);
+        if (has < 0 || (has && t - leeway_s > now_s)) return 0;
+    }
+    return 1;
+}
+
+static int is_text(const json_t *v, const char *text)
+{
+    return json_is_string(v) && !strcmp(json_string_value(v), text);
+}
+
+static int audience_fits(const json_t *aud, const char *wanted)
+{
+    size_t i;
+
+    if (is_text(aud, wanted)) return 1;
+    for (i = 0; i < json_array_size(aud); i++) {
+        if (is_text(json_array_get(aud, i), wanted)) return 1;
+    }
+    return 0;
+}
+
+static int claims_fit(const json_t *claims, const bl_jwt_issuer_t *issuer,
+                      apr_time_t now, bl_jwt_claims_t *out)
+{
+    const char *sub = json_string_value(json_object_get(claims, "sub"));
+
+    if (issuer->iss && !is_text(json_object_get(claims, "iss"), issuer->iss)) {
+        return 0;
+    }
+    if (issuer->aud &&
+        !audience_fits(json_object_get(claims, "aud"), issuer->aud)) {
+        return 0;
+    }
+    if (!sub || !*sub || strlen(sub) >= sizeof(out->sub)) return 0;
+    memcpy(out->sub, sub, strlen(sub) + 1);
+    return times_fit(claims, issuer->leeway_s, now, &out->expires_at);
+}
+
+apr_status_t bl_jwt_verify(bl_jwt_claims_t *out, const bl_jwt_issuer_t *issuer,
+                           const char *token, apr_time_t now)
+{
+    part_t parts[3];
+    json_t *claims;
+    int is_good;
+
+    memset(out, 0, sizeof(*out));
+    if (!split(token, parts) || !header_fits(&parts[0], issuer) ||
+        !is_signed(parts, issuer))
+    {
+        return BL_E_UNAUTHENTICATED;
+    }
+    claims = object_new(&parts[1]);
+    is_good = claims && claims_fit(claims, issuer, now, out);
+    json_decref(claims);
+    if (is_good) return APR_SUCCESS;
+    memset(out, 0, sizeof(*out));
+    return BL_E_UNAUTHENTICATED;
+}

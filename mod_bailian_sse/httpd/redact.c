@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "redact.h"
+#include "request.h"
+
+#include <string.h>
+
+#define INSTEAD "redacted"
+
+typedef struct secrets_t {
+    const char *token, *ticket;
+} secrets_t;
+
+static secrets_t *secrets_of(request_rec *r, int must_be)
+{
+    secrets_t *s = ap_get_module_config(r->request_config, &bailian_sse_module);
+
+    if (!s && must_be) {
+        s = apr_pcalloc(r->pool, sizeof(*s));
+        ap_set_module_config(r->request_config, &bailian_sse_module, s);
+    }
+    return s;
+}
+
+/* A name or a value as ap_args_to_table() will read it. */
+static char *decoded(apr_pool_t *p, const char *at, size_t len)
+{
+    char *text = apr_pstrmemdup(p, at, len);
+
+    return ap_unescape_urlencoded(text) == OK ? text : NULL;
+}
+
+/* One name=value; what it is when it is a secret, else NULL. */
+static const char **place_of(request_rec *r, const char *at, size_t len)
+{
+    const char *equals = memchr(at, '=', len);
+    char *name = decoded(r->pool, at, equals ? (size_t)(equals - at) : len);
+
+    if (!name) return NULL;
+    if (!strcasecmp(name, "token")) return &secrets_of(r, 1)->token;
+    if (!strcasecmp(name, "ticket")) return &secrets_of(r, 1)->ticket;
+    return NULL;
+}
+
+/* The query without its secrets, or NULL when it has none. */
+static char *without(request_rec *r, const char *query, int must_keep)
+{
+    char *out = "";
+    int found = 0;
+
+    for (;;) {
+        size_t len = strcspn(query, "&;#");
+        const char *equals = memchr(query, '=', len);
+        const char **place = place_of(r, query, len);
+
+        if (place && equals && equals + 1 < query + len) {
+            char *value = decoded(r->pool, equals + 1,
+                                  (size_t)(query + len - equals - 1));
+
+            if (must_keep && !*place && value) *place = value;
+            out = apr_psprintf(r->pool, "%s%.*s=" INSTEAD, out,
+                               (int)(equals - query), query);
+            found = 1;
+        }
+        else {
+            out = apr_psprintf(r->pool, "%s%.*s", out, (int)len, query);
+        }
+        if (!query[len]) break;
+        out = apr_psprintf(r->pool, "%s%c", out, query[len]);
+        query += len + 1;
+    }
+    return found ? out : NULL;
+}
+
+/* A whole URL, or NULL when it has none. */
+static char *url_without(request_rec *r, const char *url)
+{
+    const char *mark = url ? strchr(url, '?') : NULL;
+    char *rest = mark ? without(r, mark + 1, 0) : NULL;
+
+    return rest ? apr_psprintf(r->pool, "%.*s%s", (int)(mark + 1 - url), url,
+                               rest)
+                : NULL;
+}
+
+static void redact_line(request_rec *r, const char *query)
+{
+    const char *target = ap_strchr_c(r->the_request, '?');
+    const char *end = target ? strrchr(r->the_request, ' ') : NULL;
+
+    if (!target) return;
+    if (end && end < target) end = NULL;
+    r->the_request =
+        apr_psprintf(r->pool, "%.*s%s%s", (int)(target + 1 - r->the_request),
+                     r->the_request, query, end ? end : "");
+}
+
+void bl_redact(request_rec *r)
+{
+    const char *referer = apr_table_get(r->headers_in, "Referer");
+    char *clean = url_without(r, referer);
+
+    if (clean) apr_table_setn(r->headers_in, "Referer", clean);
+    clean = r->args ? without(r, r->args, 1) : NULL;
+    if (!clean) return;
+    r->args = clean;
+    r->parsed_uri.query = clean;
+    if (r->unparsed_uri) {
+        char *uri = url_without(r, r->unparsed_uri);
+
+        if (uri) r->unparsed_uri = uri;
+    }
+    if (r->the_request) redact_line(r, clean);
+}
+
+int bl_redact_early(request_rec *r)
+{
+    const char *referer = apr_table_get(r->headers_in, "Referer");
+
+    if (((r->args && *r->args) || referer) && bl_call_is_ours(r)) bl_redact(r);
+    return DECLINED;
+}
+
+const char *bl_secret_token(request_rec *r)
+{
+    const secrets_t *s = secrets_of(r, 0);
+
+    return s ? s->token : NULL;
+}
+
+const char *bl_secret_ticket(request_rec *r)
+{
+    const secrets_t *s = secrets_of(r, 0);
+
+    return s ? s->ticket : NULL;
+}
