@@ -32,52 +32,6 @@ void bl_live_mark(bl_live_t *live, bl_mark_kind_t what, apr_uint32_t n)
     bl_mark_add(live->slot, bl_live_now(live), what, n, APR_SUCCESS, 0);
 }
 
-/* --- what the live page shows of it ------------------------------------- */
-
-#define RATE_SHARE 4 /* the newest second counts one in so many */
-
-static void show_heartbeats(bl_live_t *live)
-{
-    apr_uint32_t n =
-        __atomic_load_n(&live->stream->heartbeats, __ATOMIC_RELAXED);
-
-    if (n == live->heartbeats) return;
-    bl_slot_set(live->slot, heartbeats, n);
-    bl_live_mark(live, BL_MARK_HEARTBEATS, n - live->heartbeats);
-    live->heartbeats = n;
-}
-
-/* Sinks send heartbeats while nothing happens here, and a rate falls. */
-static void show(bl_live_t *live)
-{
-    apr_uint64_t seq = bl_journal_tail(live->stream->journal);
-    apr_uint32_t now = (apr_uint32_t)(seq - live->shown_seq) * 10;
-    apr_uint32_t rate = live->slot->rate;
-
-    live->shown_seq = seq;
-    /* Rounded so that it reaches both what it rises to, and zero. */
-    rate = now > rate ? rate + (now - rate + RATE_SHARE - 1) / RATE_SHARE
-                      : rate - (rate - now + RATE_SHARE - 1) / RATE_SHARE;
-    bl_slot_set(live->slot, rate, rate);
-    bl_slot_set(live->slot, queue_bytes,
-                (apr_uint32_t)bl_stream_rt_lag(live->stream));
-    show_heartbeats(live);
-    if (live->transfer && bl_transfer_is_connected(live->transfer) &&
-        bl_slot_get(live->slot, phase) == BL_PHASE_CONNECTING)
-    {
-        bl_live_set_phase(live, BL_PHASE_WAITING);
-    }
-}
-
-void bl_live_rt_show_all(bl_engine_t *e)
-{
-    bl_live_t *live;
-
-    for (live = e->lives; live; live = live->next) {
-        if (live->stream->state != BL_STREAM_ENDED) show(live);
-    }
-}
-
 /* --- the end ------------------------------------------------------------ */
 
 static bl_counter_t outcome_counter(bl_outcome_t outcome)
@@ -217,7 +171,8 @@ void bl_live_rt_end(bl_live_t *live, bl_outcome_t outcome, apr_status_t why)
     bl_live_count(live, outcome_counter(outcome), 1);
     bl_count_error(live->engine->conf.shm, live->engine->child, BL_WORD_ENDS,
                    why);
-    show(live);
+    bl_live_rt_show_progress(live); /* what came in this very turn */
+    bl_live_rt_show(live);
     bl_mark_add(live->slot, live->ended_ms, BL_MARK_END, outcome, why, 0);
     count_answer(live);
     log_end(live, outcome, why);
@@ -312,19 +267,6 @@ static void look_at_readers(bl_live_t *live)
     bl_reactor_rt_arm(r, &live->reader_timer, bl_live_now(live) + s->detach_ms);
 }
 
-static void note_progress(bl_live_t *live)
-{
-    bl_stream_t *s = live->stream;
-    apr_uint64_t seq = bl_journal_tail(s->journal);
-
-    bl_live_count(live, BL_COUNT_EVENTS, seq - live->slot->seq);
-    bl_slot_set(live->slot, seq, seq);
-    bl_slot_set(live->slot, bytes, bl_journal_bytes(s->journal));
-    bl_slot_set(live->slot, last_event_ms, bl_live_now(live));
-    bl_slot_set(live->slot, queue_bytes, (apr_uint32_t)bl_stream_rt_lag(s));
-    bl_persist_rt_note(&live->persist);
-}
-
 /* Once at the end of a turn in which anything happened. */
 static void on_look(void *ctx)
 {
@@ -332,7 +274,10 @@ static void on_look(void *ctx)
     bl_stream_t *s = live->stream;
     int was_dirty = s->is_dirty;
 
-    if (was_dirty && s->state != BL_STREAM_ENDED) note_progress(live);
+    if (was_dirty && s->state != BL_STREAM_ENDED) {
+        bl_live_rt_show_progress(live);
+        bl_persist_rt_note(&live->persist);
+    }
     if (was_dirty) bl_stream_rt_wake(s);
     if (s->state != BL_STREAM_ENDED) {
         look_at_readers(live);

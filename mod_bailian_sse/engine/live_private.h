@@ -57,6 +57,11 @@ void bl_live_set_phase(bl_live_t *live, bl_phase_t phase);
 /* A line of its timeline. */
 void bl_live_mark(bl_live_t *live, bl_mark_kind_t what, apr_uint32_t n);
 
+/* live_show.c: counts and shows events that came; and once a second what
+ * changes by itself: rate, heartbeats, whether it waits. */
+void bl_live_rt_show_progress(bl_live_t *live);
+void bl_live_rt_show(bl_live_t *live);
+
 /* Ends as this class asks for. */
 void bl_live_rt_fail(bl_live_t *live, apr_status_t why);
 
