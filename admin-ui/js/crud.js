@@ -35,7 +35,7 @@ export function makeList({ fields, tools = [], ...options }) {
     const { by, order } = table.sorted();
     const found = arrange(rows, { q: find.value, fields, value: by, order, page: at, size: SIZE });
     at = found.page;
-    table.show(found.rows);
+    table.show(found.rows, rows.length > 0);
     pager.show({ from: at * SIZE, count: found.rows.length, total: found.total, hasBack: at > 0, hasOn: at + 1 < found.pages });
     pager.node.hidden = found.pages < 2;
   }

@@ -107,7 +107,7 @@ export function makeTable({ id, columns, key, label, selectable = false, onSort,
     onSelect?.([...chosen]);
   }
 
-  function show(list) {
+  function show(list, isFiltered = false) {
     const wanted = new Set(list.map(key));
     for (const [rowKey, kept] of rows) {
       if (!wanted.has(rowKey)) {
@@ -127,7 +127,7 @@ export function makeTable({ id, columns, key, label, selectable = false, onSort,
     all.checked = list.length > 0 && list.every((row) => chosen.has(key(row)));
     scroll.hidden = list.length === 0;
     nothing.hidden = list.length > 0;
-    setText(nothing, t(empty));
+    setText(nothing, t(isFiltered ? 'nothing.found' : empty));
   }
 
   function chooseColumns() {

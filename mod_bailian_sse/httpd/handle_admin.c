@@ -199,6 +199,32 @@ static int page(bl_admin_call_t *a)
                           : bl_admin_problem(a, BL_E_NOT_FOUND, NULL, NULL);
 }
 
+static int is_browser(request_rec *r)
+{
+    const char *accept = apr_table_get(r->headers_in, "Accept");
+
+    return accept && strstr(accept, "text/html");
+}
+
+/* A browser gets 403 with the page, which says it in words and shows the lines
+ * to add; the page's own files hold nothing that is anybody's. */
+static int refuse(bl_admin_call_t *a)
+{
+    request_rec *r = a->r;
+    int is_root = !*a->call->route, rc = DECLINED;
+
+    if (r->method_number == M_GET && (!is_root || is_browser(r))) {
+        if (is_root && r->uri[strlen(r->uri) - 1] != '/') {
+            return bl_send_below(r, "");
+        }
+        if (is_root) r->status = HTTP_FORBIDDEN;
+        rc = bl_serve_asset(r, bl_admin_assets, bl_admin_assets_count,
+                            a->call->route);
+    }
+    if (rc != DECLINED) return rc;
+    return r->user ? refuse_role(a, BL_ROLE_VIEWER) : refuse_all(a);
+}
+
 int bl_handle_admin(request_rec *r, bl_call_t *call)
 {
     bl_admin_call_t a;
@@ -209,9 +235,9 @@ int bl_handle_admin(request_rec *r, bl_call_t *call)
     a.store = bl_engine_store(call->engine);
     a.id = "";
     bl_set_policy(r);
-    if (!r->user) return refuse_all(&a);
+    if (!r->user) return refuse(&a);
     a.role = bl_admin_role_of(r, &call->conf);
-    if (a.role == BL_ROLE_NONE) return refuse_role(&a, BL_ROLE_VIEWER);
+    if (a.role == BL_ROLE_NONE) return refuse(&a);
     a.who.actor = apr_pstrcat(r->pool, "user:", r->user, NULL);
     a.who.from = r->useragent_ip;
     return strncmp(call->route, "api/", 4) ? page(&a) : api(&a);

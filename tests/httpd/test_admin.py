@@ -27,10 +27,20 @@ def test_nobody_is_let_in_without_a_login(env):
 
 
 def test_a_location_that_authenticates_nobody_refuses_and_says_what_to_add(env):
-    for path in ("", "api/overview", "api/live", "app.css"):
+    for path in ("", "api/overview", "api/live", "api/me", "no.css"):
         reply = env.get("/open-admin/" + path, LOGIN)
         assert reply.status == 403
         assert "AuthUserFile" in reply.json()["detail"]
+
+
+def test_a_browser_that_is_refused_gets_a_page_that_says_so(env):
+    browser = {"Accept": "text/html,*/*;q=0.8"}
+    reply = env.get("/open-admin/", browser)
+    assert reply.status == 403
+    assert reply.header("content-type") == "text/html; charset=utf-8"
+    assert "default-src 'none'" in reply.header("content-security-policy")
+    assert env.get("/open-admin/app.css", browser).status == 200
+    assert env.get("/open-admin/api/me", browser).status == 403
 
 
 def test_page_and_its_files_carry_the_policy_of_s25(env):

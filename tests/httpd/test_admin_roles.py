@@ -30,7 +30,7 @@ def test_the_highest_role_of_all_lines_holds(env):
 
 def test_whom_no_line_names_gets_403_and_the_line_to_add(env):
     assert role(env, "/only-li", LI) == "admin"
-    for path in ("/", "/api/me", "/api/overview", "/app.css"):
+    for path in ("/", "/api/me", "/api/overview", "/no.css"):
         reply = env.get("/only-li" + path, WANG)
         assert reply.status == 403
         assert 'BailianAdminRole viewer user "wang"' in reply.json()["detail"]

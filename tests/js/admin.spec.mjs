@@ -60,10 +60,11 @@ async function eventually(what, arg) {
 
 const shownPage = (name) => page.waitForSelector(`.page[data-page="${name}"]`);
 const row = (text) => page.locator('table.list tbody tr', { hasText: text });
+const rowOf = (name) => page.locator('table.list tbody tr', { has: page.locator(`td[data-col="name"]:text-is("${name}")`) });
 const field = (label) => page.locator('dialog').getByLabel(label, { exact: true });
 const inDialog = (name) => page.locator('dialog').getByRole('button', { name, exact: true });
 const go = async (name, link) => { await page.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name: link, exact: true }).click(); await shownPage(name); };
-const more = async (what, action) => { await row(what).getByRole('button', { name: /^More/ }).click(); await inDialog(action).click(); };
+const more = async (name, action) => { await rowOf(name).getByRole('button', { name: /^More/ }).click(); await inDialog(action).click(); };
 
 // --- the real server
 
@@ -88,7 +89,9 @@ describe('with a real server', () => {
   });
 
   const open = (name = 'overview', options = {}) => openPage(gate.origin, `/bailian-admin/#${name}`, { ...login, ...options });
-  const asAdmin = (path) => fetch(`${server.origin}/bailian-admin/${path}`, { headers: { Authorization: `Basic ${btoa('li:canary-password')}` } });
+  const asAdmin = (path, options = {}) => fetch(`${server.origin}/bailian-admin/${path}`, { ...options,
+    headers: { Authorization: `Basic ${btoa('li:canary-password')}`, 'Content-Type': 'application/json', ...options.headers } });
+  const liveOf = async (user) => (await (await asAdmin(`api/live?user=${encodeURIComponent(user)}`)).json()).items;
 
   // Asks, and gives back what ends the reading; the answer stalls until then.
   async function askAndStall(userId, message = 'hi') {
@@ -100,31 +103,49 @@ describe('with a real server', () => {
     return () => reader.cancel().catch(() => {});
   }
 
-  test('a key is added, tested, streamed with, watched live, stopped, and found in ends and audit', async () => {
+  // Asks until the answer comes with this key: a change of keys takes a moment
+  // to reach every child.
+  async function askWith(last4, userId) {
+    const until = Date.now() + WAIT;
+    for (;;) {
+      const end = await askAndStall(userId);
+      let stream;
+      while (!stream?.key) {
+        [stream] = await liveOf(`anon:${userId}`);
+        if (Date.now() > until) throw new Error(`no attempt of ${JSON.stringify(stream)}`);
+      }
+      if (stream.key === last4) return { id: stream.id, end };
+      await asAdmin(`api/live/${stream.id}/stop`, { method: 'POST', body: '{}' });
+      await end();
+      while ((await liveOf(`anon:${userId}`)).length) await sleep(30);
+      if (Date.now() > until) throw new Error(`no stream with …${last4}, the last was with …${stream.key}`);
+    }
+  }
+
+  test('a key is added, tested, streamed with, watched live, stopped, and found in ends, history and audit', async () => {
     await open('keys');
-    await row('test').waitFor();
+    await rowOf('test').waitFor();
     await page.getByRole('button', { name: 'Add key', exact: true }).click();
     await field('Name').fill('browser');
     assert.equal(await field('Secret').getAttribute('type'), 'password');
     await field('Secret').fill(SECRET);
     await inDialog('Add').click();
-    await row('browser').waitFor();
-    assert.match(await row('browser').innerText(), /…5d1c/);
+    await rowOf('browser').waitFor();
+    assert.match(await rowOf('browser').innerText(), /…5d1c/);
 
     if (routes.includes('POST api/keys/{id}/test')) {
-      await row('browser').getByRole('button', { name: 'Test browser', exact: true }).click();
-      await row('browser').locator('[data-col="check"] .badge[data-state="good"]').waitFor();
+      await rowOf('browser').getByRole('button', { name: 'Test browser', exact: true }).click();
+      await rowOf('browser').locator('[data-col="check"] .badge[data-state="good"]').waitFor();
     }
     await more('test', 'Disable');
     await inDialog('Disable').click();
-    await row('test').locator('[data-col="state"] .badge:text-is("disabled")').waitFor();
+    await rowOf('test').locator('[data-col="state"] .badge:text-is("disabled")').waitFor();
 
-    await sleep(1500); // a change of keys is live in every child within a second
-    const end = await askAndStall('watched');
+    const { id, end } = await askWith('5d1c', 'watched');
     await go('live', 'Live');
     await row('anon:watched').waitFor();
     await eventually(() => [...document.querySelectorAll('tbody tr')].some((tr) => /anon:watched/.test(tr.innerText) && /streaming/.test(tr.innerText) && /…5d1c/.test(tr.innerText)));
-    const id = await row('anon:watched').locator('[data-col="id"]').getAttribute('title');
+    assert.equal(await row('anon:watched').locator('[data-col="id"]').getAttribute('title'), id);
     await row('anon:watched').getByRole('checkbox').check();
     await page.getByRole('button', { name: 'Stop selected (1)' }).click();
     await inDialog('Stop').click();
@@ -139,6 +160,11 @@ describe('with a real server', () => {
       await page.locator('.timeline li', { hasText: 'End: cancelled' }).waitFor();
     }
 
+    await go('conversations', 'Conversations');
+    await row('anon:watched').first().locator('a').first().click();
+    await shownPage('conversation');
+    await page.locator('#main', { hasText: 'some text' }).waitFor();
+
     await go('audit', 'Audit');
     await row('stream.stop').first().waitFor();
     assert.match(await row('stream.stop').first().innerText(), /user:li/);
@@ -146,10 +172,18 @@ describe('with a real server', () => {
     assert.ok(!(await page.content()).includes(SECRET));
   });
 
+  test('where nothing authenticates, the page says why nobody is let in, and which lines to add', async () => {
+    expected = FAILED;
+    await openPage(gate.origin, '/open-admin', { locale: 'zh-CN' });
+    await page.waitForSelector('.refused');
+    assert.match(await page.innerText('.refused'), /未获准访问[\s\S]*AuthUserFile/);
+    assert.equal(await page.locator('#nav a').count(), 0);
+  });
+
   test('what the form sent wrong is said at its field, and nothing entered is lost', async () => {
     expected = FAILED;
     await open('keys');
-    await row('test').waitFor();
+    await rowOf('test').waitFor();
     await page.getByRole('button', { name: 'Add key', exact: true }).click();
     await inDialog('Add').click();
     await page.locator('dialog input[aria-invalid="true"]').first().waitFor();
@@ -170,8 +204,7 @@ describe('with a real server', () => {
     const app = page.locator('section', { has: page.getByRole('heading', { name: 'Apps' }) }).locator('tbody tr').first();
     await app.getByRole('button', { name: /^Edit/ }).click();
     const now = await (await asAdmin('api/apps/default')).json();
-    const changed = await fetch(`${server.origin}/bailian-admin/api/apps/default`, { method: 'PATCH', body: JSON.stringify({ note: 'theirs' }),
-      headers: { Authorization: `Basic ${btoa('li:canary-password')}`, 'Content-Type': 'application/json', 'If-Match': `"${now.version}"` } });
+    const changed = await asAdmin('api/apps/default', { method: 'PATCH', body: JSON.stringify({ note: 'theirs' }), headers: { 'If-Match': `"${now.version}"` } });
     assert.equal(changed.status, 200);
     await field('Note').fill('mine');
     await inDialog('Save').click();
@@ -210,7 +243,7 @@ describe('with a real server', () => {
     const response = await fetch(`${server.base}/stream`, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ message: payload, userId: payload.slice(0, 40) }) });
     await response.text();
     await open('keys');
-    await row('test').getByRole('button', { name: /^More/ }).click();
+    await rowOf('test').getByRole('button', { name: /^More/ }).click();
     await inDialog('Edit').click();
     await field('Note').fill(payload);
     await inDialog('Save').click();

@@ -3,7 +3,7 @@
 // BL_BUILD_DIR names the build to test; without it the source tree is taken.
 import { execFileSync, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createConnection, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
@@ -61,12 +61,24 @@ function environment(dir) {
   return env;
 }
 
+// Ends it, and waits until it has, also where it did already.
+function stopped(child) {
+  return new Promise((done) => {
+    if (child.exitCode !== null || child.signalCode !== null) done();
+    child.on('exit', done);
+    child.kill('SIGTERM');
+  });
+}
+
 export async function startEmulator() {
   const child = spawn(python, [join(root, 'tests/emulator/bailian_emulator.py'), '--port', '0'],
     { stdio: ['ignore', 'pipe', 'inherit'] });
   let said = '';
   child.stdout.on('data', (text) => { said += text; });
-  const url = await until(() => /^ready (\S+)/m.exec(said)?.[1], 'the emulator');
+  const url = await until(() => /^ready (\S+)/m.exec(said)?.[1], 'the emulator').catch(async (failure) => {
+    await stopped(child);
+    throw failure;
+  });
   const control = async (method, path, body) => {
     const response = await fetch(`${url}/_emulator/${path}`, { method, body: body && JSON.stringify(body) });
     if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`);
@@ -78,7 +90,7 @@ export async function startEmulator() {
     script: (...steps) => control('PUT', 'scenarios/current', { steps }),
     release: (barrier) => control('POST', `release/${barrier}`),
     reset: () => control('POST', 'reset'),
-    stop: () => new Promise((done) => { child.on('exit', done); child.kill('SIGTERM'); }),
+    stop: () => stopped(child),
   };
 }
 
@@ -92,6 +104,9 @@ const adminLocation = (dir, lines) => `
     AuthUserFile ${dir}/admins
     Require valid-user
     ${lines}
+</Location>
+<Location "/open-admin">
+    SetHandler bailian-admin
 </Location>
 `;
 
@@ -141,23 +156,20 @@ ${admin ? adminLocation(dir, admin === true ? '' : admin) : ''}`;
 }
 
 function fillCatalog(dir, emulator) {
-  const bailianctl = (...args) => execFileSync(join(build, 'bailianctl'),
+  // Input only for what reads it: writing to a program that has ended fails.
+  const run = (args, input) => execFileSync(join(build, 'bailianctl'),
     ['--database', `${dir}/data/bailian.db`, '--master-key', `${dir}/master.key`, ...args],
-    { input: 'sk-no-key-needed-here\n', encoding: 'utf8', stdio: ['pipe', 'pipe', 'pipe'] });
+    { input, encoding: 'utf8', stdio: [input ? 'pipe' : 'ignore', 'pipe', 'pipe'] });
+  const bailianctl = (...args) => run(args);
   bailianctl('master-key', 'create');
   bailianctl('db', 'migrate');
   bailianctl('upstream', 'add', 'emulator', '--kind', 'bailian-app', '--base-url', `${emulator.url}/api/v1`);
-  bailianctl('key', 'add', '--upstream', 'emulator', '--name', 'test');
+  run(['key', 'add', '--upstream', 'emulator', '--name', 'test'], 'sk-no-key-needed-here\n');
   bailianctl('app', 'add', 'default', '--upstream', 'emulator', '--app-id', 'scenario-current',
     '--default', '--incremental', 'on', '--thoughts', 'on', '--thinking', 'on');
 }
 
-export async function startServer({ port, extra = '', admin = '' } = {}) {
-  for (const file of ['.libs/mod_bailian_sse.so', 'bailianctl']) {
-    if (!existsSync(join(build, file))) throw new Error(`not built: ${join(build, file)} (BL_BUILD_DIR)`);
-  }
-  const emulator = await startEmulator();
-  const dir = mkdtempSync(join(tmpdir(), 'bl-js-'));
+function makeFolders(dir) {
   chmodSync(dir, 0o755);
   for (const name of ['run', 'data', 'reports']) mkdirSync(join(dir, name));
   chmodSync(join(dir, 'data'), 0o700);
@@ -166,24 +178,36 @@ export async function startServer({ port, extra = '', admin = '' } = {}) {
     const id = Number(execFileSync('id', ['-u', 'www-data'], { encoding: 'utf8' }));
     chownSync(join(dir, 'data'), id, id);
   }
-  fillCatalog(dir, emulator);
-  writeAdmins(dir);
+}
+
+export async function startServer({ port, extra = '', admin = '' } = {}) {
+  for (const file of ['.libs/mod_bailian_sse.so', 'bailianctl']) {
+    if (!existsSync(join(build, file))) throw new Error(`not built: ${join(build, file)} (BL_BUILD_DIR)`);
+  }
+  const emulator = await startEmulator();
+  const dir = mkdtempSync(join(tmpdir(), 'bl-js-'));
   const listen = port || await freePort();
-  writeFileSync(join(dir, 'httpd.conf'), configuration(dir, listen, { extra, admin }));
   let child;
   const log = () => (existsSync(join(dir, 'error_log')) ? readFileSync(join(dir, 'error_log'), 'utf8') : '');
   const start = async () => {
     const console = openSync(join(dir, 'console'), 'a');
     child = spawn(httpd, ['-f', join(dir, 'httpd.conf'), '-DFOREGROUND'],
       { stdio: ['ignore', console, console], env: environment(dir) });
+    closeSync(console);
     await until(async () => child.exitCode !== null || answers(listen), 'httpd');
     if (child.exitCode !== null) throw new Error(readFileSync(join(dir, 'console'), 'utf8') + log());
   };
-  const end = () => new Promise((done) => { child.on('exit', done); child.kill('SIGTERM'); });
+  const end = () => stopped(child);
   try {
+    makeFolders(dir);
+    fillCatalog(dir, emulator);
+    writeAdmins(dir);
+    writeFileSync(join(dir, 'httpd.conf'), configuration(dir, listen, { extra, admin }));
     await start();
   } catch (failure) {
+    if (child) await end();
     await emulator.stop();
+    rmSync(dir, { recursive: true, force: true });
     throw failure;
   }
   return {

@@ -106,7 +106,7 @@ export function open(page) {
     if (isPaused) return;
     const rows = feed.rows();
     const { total: all, matched, phases } = feed.info;
-    table.show(rows);
+    table.show(rows, all > 0);
     filters.count(phases);
     setText(total, matched < all ? t('live.count', { matched: count(matched), total: count(all) }) : t('live.all', { total: count(all) }));
     pager.show({ from: skip, count: rows.length, total: matched, hasBack: skip > 0, hasOn: skip + rows.length < matched });
