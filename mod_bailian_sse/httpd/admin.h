@@ -36,6 +36,7 @@ extern const bl_route_t bl_admin_key_routes[];
 extern const bl_route_t bl_admin_check_routes[];
 extern const bl_route_t bl_admin_upstream_routes[];
 extern const bl_route_t bl_admin_app_routes[];
+extern const bl_route_t bl_admin_caller_routes[];
 extern const bl_route_t bl_admin_audit_routes[];
 extern const bl_route_t bl_admin_conversation_routes[];
 

@@ -25,6 +25,7 @@ static const bl_route_t *const areas[] = {
     bl_admin_check_routes,        /* api/keys: test */
     bl_admin_upstream_routes,     /* api/upstreams */
     bl_admin_app_routes,          /* api/apps */
+    bl_admin_caller_routes,       /* api/callers */
     bl_admin_audit_routes,        /* api/audit */
     bl_admin_conversation_routes, /* and api/deletions, usage, settings */
     NULL};

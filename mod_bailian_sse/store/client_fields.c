@@ -173,11 +173,11 @@ json_t *bl_client_settings_new(int is_issuer)
     return settings;
 }
 
-apr_status_t bl_client_wrong(bl_client_error_t *e, const char *field,
+apr_status_t bl_client_wrong(bl_complaint_t *e, const char *field,
                              const char *detail)
 {
     snprintf(e->field, sizeof(e->field), "%s", field);
-    snprintf(e->detail, sizeof(e->detail), "%s %s", field, detail);
+    snprintf(e->text, sizeof(e->text), "%s %s", field, detail);
     return BL_E_BAD_VALUE;
 }
 
@@ -192,7 +192,7 @@ static const member_t *find(const char *name)
 }
 
 /* The key must be one of the algorithm, whichever of the two was said. */
-static apr_status_t check_key(const json_t *settings, bl_client_error_t *e)
+static apr_status_t check_key(const json_t *settings, bl_complaint_t *e)
 {
     const char *alg = json_string_value(json_object_get(settings, "algorithm"));
     const char *key = json_string_value(json_object_get(settings, "publicKey"));
@@ -206,7 +206,7 @@ static apr_status_t check_key(const json_t *settings, bl_client_error_t *e)
 }
 
 apr_status_t bl_client_settings_apply(json_t *settings, const json_t *fields,
-                                      int is_new, bl_client_error_t *e)
+                                      int is_new, bl_complaint_t *e)
 {
     const char *name, *wish;
     json_t *value;

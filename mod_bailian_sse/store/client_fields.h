@@ -18,9 +18,9 @@ json_t *bl_client_settings_new(int is_issuer);
 /* Lays fields over settings and checks the whole. is_new: also members that
  * are said at the creation only. */
 apr_status_t bl_client_settings_apply(json_t *settings, const json_t *fields,
-                                      int is_new, bl_client_error_t *e);
+                                      int is_new, bl_complaint_t *e);
 
-apr_status_t bl_client_wrong(bl_client_error_t *e, const char *field,
+apr_status_t bl_client_wrong(bl_complaint_t *e, const char *field,
                              const char *detail);
 
 unsigned bl_client_scopes(const json_t *settings);

@@ -20,7 +20,7 @@ typedef struct client_call_t {
     bl_client_verb_t verb;
     const unsigned char *hash; /* of a new token */
     const char *last4;
-    bl_client_error_t *e;
+    bl_complaint_t *e;
 } client_call_t;
 
 typedef struct row_t {
@@ -110,7 +110,7 @@ static apr_status_t read_row(bl_db_t *db, const client_call_t *c, row_t *row)
     if (rv == APR_SUCCESS && c->version != BL_ANY_VERSION &&
         c->version != row->revision)
     {
-        snprintf(c->e->detail, sizeof(c->e->detail),
+        snprintf(c->e->text, sizeof(c->e->text),
                  "the version is %" APR_INT64_T_FMT, row->revision);
         rv = BL_E_VERSION_CONFLICT;
     }
@@ -236,7 +236,7 @@ static apr_status_t make_token(char token[BL_CLIENT_TOKEN_TEXT + 1])
 apr_status_t bl_store_do_client_add(bl_store_t *s, const bl_admin_who_t *who,
                                     const json_t *fields, apr_int64_t *pid,
                                     char token[BL_CLIENT_TOKEN_TEXT + 1],
-                                    bl_client_error_t *e)
+                                    bl_complaint_t *e)
 {
     client_call_t c = {who, fields, 0, 0, 0, NULL, NULL, e};
     unsigned char hash[BL_SHA256_BYTES];
@@ -296,8 +296,7 @@ static apr_status_t do_patch(bl_db_t *db, void *ctx)
 
 apr_status_t bl_store_do_client_patch(bl_store_t *s, const bl_admin_who_t *who,
                                       apr_int64_t id, apr_int64_t version,
-                                      const json_t *fields,
-                                      bl_client_error_t *e)
+                                      const json_t *fields, bl_complaint_t *e)
 {
     client_call_t c = {who, fields, id, version, 0, NULL, NULL, e};
 
@@ -336,7 +335,7 @@ static apr_status_t do_verb(bl_db_t *db, void *ctx)
     if (rv == APR_SUCCESS && c->verb == BL_CLIENT_ENABLE &&
         json_object_get(row.settings, "revoked"))
     {
-        snprintf(c->e->detail, sizeof(c->e->detail),
+        snprintf(c->e->text, sizeof(c->e->text),
                  "it was revoked, which is for good: add a new one");
         rv = BL_E_CONFLICT;
     }
@@ -353,8 +352,7 @@ static apr_status_t do_verb(bl_db_t *db, void *ctx)
 
 apr_status_t bl_store_do_client_verb(bl_store_t *s, const bl_admin_who_t *who,
                                      apr_int64_t id, apr_int64_t version,
-                                     bl_client_verb_t verb,
-                                     bl_client_error_t *e)
+                                     bl_client_verb_t verb, bl_complaint_t *e)
 {
     client_call_t c = {who, NULL, id, version, verb, NULL, NULL, e};
 

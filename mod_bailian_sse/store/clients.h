@@ -6,7 +6,7 @@
  * OWNERSHIP  a bl_client_t belongs to its catalog.
  * THREADS    _do_: any but the reactor. A catalog's are read by any.
  * ERRORS     BL_E_BAD_VALUE, and e says which member; BL_E_CONFLICT the name
- *            is taken, or it is revoked; BL_E_VERSION_CONFLICT, e->detail has
+ *            is taken, or it is revoked; BL_E_VERSION_CONFLICT, e->text has
  *            the version there is; BL_E_NOT_FOUND; those of the store.
  */
 #ifndef BL_CLIENTS_H
@@ -14,7 +14,7 @@
 
 #include "crypto/signature.h"
 #include "crypto/token.h"
-#include "store/store.h"
+#include "store/admin.h"
 
 #include <jansson.h>
 
@@ -55,23 +55,17 @@ const bl_client_t *bl_catalog_client_by_id(const bl_catalog_t *c,
 /* client NULL: every app. */
 int bl_client_may_app(const bl_client_t *client, const char *app);
 
-typedef struct bl_client_error_t {
-    char field[32];
-    char detail[192];
-} bl_client_error_t;
-
 /* fields: an object with members of docs/admin-api.md; token: "" for an
  * issuer, else what is shown this once. */
 apr_status_t bl_store_do_client_add(bl_store_t *s, const bl_admin_who_t *who,
                                     const json_t *fields, apr_int64_t *pid,
                                     char token[BL_CLIENT_TOKEN_TEXT + 1],
-                                    bl_client_error_t *e);
+                                    bl_complaint_t *e);
 
 #define BL_ANY_VERSION 0
 apr_status_t bl_store_do_client_patch(bl_store_t *s, const bl_admin_who_t *who,
                                       apr_int64_t id, apr_int64_t version,
-                                      const json_t *fields,
-                                      bl_client_error_t *e);
+                                      const json_t *fields, bl_complaint_t *e);
 
 typedef enum {
     BL_CLIENT_ENABLE,
@@ -81,8 +75,7 @@ typedef enum {
 } bl_client_verb_t;
 apr_status_t bl_store_do_client_verb(bl_store_t *s, const bl_admin_who_t *who,
                                      apr_int64_t id, apr_int64_t version,
-                                     bl_client_verb_t verb,
-                                     bl_client_error_t *e);
+                                     bl_client_verb_t verb, bl_complaint_t *e);
 
 /* One caller as JSON, without its token; *pversion may be NULL. */
 apr_status_t bl_store_client(bl_store_t *s, apr_int64_t id,

@@ -75,20 +75,19 @@ static int read_public_key(bl_tool_t *t, json_t *fields)
 }
 
 static int failed(bl_tool_t *t, const char *name, apr_status_t rv,
-                  const bl_client_error_t *e)
+                  const bl_complaint_t *e)
 {
-    if (rv == BL_E_BAD_VALUE) return bl_fail(t, BL_USAGE, "%s", e->detail);
+    if (rv == BL_E_BAD_VALUE) return bl_fail(t, BL_USAGE, "%s", e->text);
     if (rv == BL_E_NOT_FOUND) {
         return bl_fail(t, BL_FAILED,
                        "there is no caller \"%s\": see \"caller list\"", name);
     }
-    if (rv == BL_E_CONFLICT && !*e->detail) {
+    if (rv == BL_E_CONFLICT && !*e->text) {
         return bl_fail(t, BL_FAILED,
                        "a caller \"%s\" is there already: choose another name",
                        name);
     }
-    return bl_fail(t, BL_FAILED, "%s",
-                   *e->detail ? e->detail : bl_error(rv)->en);
+    return bl_fail(t, BL_FAILED, "%s", *e->text ? e->text : bl_error(rv)->en);
 }
 
 static void tell(const bl_tool_t *t, apr_int64_t id, const char *token)
@@ -106,7 +105,7 @@ static void tell(const bl_tool_t *t, apr_int64_t id, const char *token)
 
 static int add(bl_tool_t *t, const char *name, json_t *fields)
 {
-    bl_client_error_t e = {"", ""};
+    bl_complaint_t e = {"", ""};
     char token[BL_CLIENT_TOKEN_TEXT + 1];
     apr_int64_t id;
     int code = read_public_key(t, fields);
@@ -123,7 +122,7 @@ static int add(bl_tool_t *t, const char *name, json_t *fields)
 
 static int put(bl_tool_t *t, const char *name, json_t *fields)
 {
-    bl_client_error_t e = {"", ""};
+    bl_complaint_t e = {"", ""};
     apr_int64_t id;
     int code = read_public_key(t, fields);
     apr_status_t rv;
@@ -158,7 +157,7 @@ static int with_fields(bl_tool_t *t, const char *verb, int argc, char **argv)
 
 static int change(bl_tool_t *t, const char *name, bl_client_verb_t verb)
 {
-    bl_client_error_t e = {"", ""};
+    bl_complaint_t e = {"", ""};
     apr_int64_t id;
     int code = bl_tool_open(t, BL_OPEN_WORK);
     apr_status_t rv;

@@ -35,10 +35,10 @@ const SHARED = [
 ];
 const ISSUER = [
   { name: 'issuer', type: 'text' }, { name: 'audience', type: 'text' },
-  { name: 'publicKey', type: 'area', rows: 4, hint: 'hint.public' }, { name: 'secret', type: 'secret', hint: 'hint.shared' },
+  { name: 'publicKey', type: 'area', rows: 4, hint: 'hint.public' },
   { name: 'leewaySeconds', type: 'number', value: 60 },
 ];
-const ALGORITHM = { name: 'algorithm', type: 'choice', options: ['RS256', 'ES256', 'HS256'].map((id) => [id, id]), needed: true };
+const ALGORITHM = { name: 'algorithm', type: 'choice', options: ['RS256', 'ES256'].map((id) => [id, id]), needed: true };
 
 // The one time that a token is seen.
 async function showOnce({ name, token }) {

@@ -196,5 +196,4 @@ export default {
   'hint.scopes': ['ask, read, manage; with commas.', 'ask、read、manage，用逗号分隔。'],
   'hint.expires': ['Empty: never.', '留空：永不过期。'],
   'hint.public': ['For RS256 and ES256.', '用于 RS256 与 ES256。'],
-  'hint.shared': ['For HS256: 32 bytes at least. It is sealed, and never shown again.', '用于 HS256：至少 32 字节。加密保存，不再显示。'],
 };
