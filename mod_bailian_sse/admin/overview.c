@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "overview.h"
+#include "live.h"
+#include "trend.h"
 #include "base/clock.h"
 #include "base/errors.h"
 #include "crypto/token.h"
@@ -52,6 +54,19 @@ static void put_children(const bl_shm_t *shm, bl_buf_t *out)
     bl_buf_puts(out, "]");
 }
 
+static void put_phases(const bl_shm_t *shm, bl_buf_t *out)
+{
+    bl_live_query_t q;
+    bl_live_found_t found;
+
+    bl_live_query_init(&q);
+    q.limit = 0;
+    if (bl_live_find(shm, &q, bl_clock_ms(), &found) != APR_SUCCESS) return;
+    bl_live_found_release(&found);
+    bl_buf_puts(out, ",\"phases\":");
+    bl_live_put_phases(found.phases, out);
+}
+
 apr_status_t bl_admin_overview(const bl_shm_t *shm,
                                const bl_store_health_t *store, bl_buf_t *out)
 {
@@ -59,6 +74,8 @@ apr_status_t bl_admin_overview(const bl_shm_t *shm,
                   bl_slot_count(shm));
     put_counters(shm, out);
     put_children(shm, out);
+    put_phases(shm, out);
+    bl_admin_put_window(shm, out);
     bl_buf_printf(out, ",\"store\":{\"state\":\"%s\",\"queued\":%u",
                   store->last == APR_SUCCESS ? "ok"
                                              : bl_error(store->last)->code,

@@ -30,6 +30,7 @@ struct bl_admin_call_t {
 
 /* One table an area. */
 extern const bl_route_t bl_admin_ends_routes[];
+extern const bl_route_t bl_admin_health_routes[];
 extern const bl_route_t bl_admin_live_routes[];
 extern const bl_route_t bl_admin_overview_routes[];
 extern const bl_route_t bl_admin_key_routes[];
@@ -42,6 +43,12 @@ extern const bl_route_t bl_admin_conversation_routes[];
 
 /* All of them, ending with NULL. */
 const bl_route_t *const *bl_admin_areas(void);
+
+/* {admin}/metrics, for whom it is open. */
+int bl_admin_metrics_page(bl_admin_call_t *a);
+
+/* api/pathcheck (admin_path.c) */
+int bl_admin_pathcheck(bl_admin_call_t *a);
 
 /* Answers status with the JSON text of out when rv is APR_SUCCESS, else the
  * problem of rv. Releases out. */

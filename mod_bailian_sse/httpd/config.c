@@ -41,6 +41,7 @@ void *bl_dir_conf_create(apr_pool_t *p, char *dir)
     conf->has_credentials = conf->is_query_token = BL_UNSET;
     conf->starts_per_minute = conf->starts_per_address = BL_UNSET;
     conf->tokens_per_day = BL_UNSET;
+    conf->metrics = BL_UNSET;
     conf->heartbeat_first_ms = conf->heartbeat_ms = BL_UNSET;
     conf->connect_ms = conf->first_content_ms = BL_UNSET;
     conf->gap_ms = conf->total_ms = BL_UNSET;
@@ -80,6 +81,7 @@ void *bl_dir_conf_merge(apr_pool_t *p, void *basev, void *addv)
     NEARER(is_anonymous);
     NEARER(has_chat_page);
     NEARER(async);
+    NEARER(metrics);
     NEARER(heartbeat_first_ms);
     NEARER(heartbeat_ms);
     NEARER(connect_ms);
@@ -120,6 +122,7 @@ bl_dir_conf_t bl_dir_conf_effective(const bl_dir_conf_t *conf)
     DEFAULT(tokens_per_day, 0);
     DEFAULT(has_chat_page, 1);
     DEFAULT(async, BL_ASYNC_AUTO);
+    DEFAULT(metrics, BL_METRICS_ADMIN);
     DEFAULT(heartbeat_first_ms, BL_DEF_HEARTBEAT_FIRST_MS);
     DEFAULT(heartbeat_ms, BL_DEF_HEARTBEAT_MS);
     DEFAULT(connect_ms, BL_DEF_CONNECT_MS);
@@ -283,6 +286,13 @@ static void warn_descriptors(server_rec *s, int streams)
         streams, need, (unsigned long)limit.rlim_cur);
 }
 
+static int mpm_warnings; /* of the last start; children inherit it */
+
+int bl_conf_mpm_warnings(void)
+{
+    return mpm_warnings;
+}
+
 /* event.c:connections_above_limit(): the factor counts in whole numbers. */
 static void warn_async(server_rec *s, int streams, int threads)
 {
@@ -294,6 +304,7 @@ static void warn_async(server_rec *s, int streams, int threads)
     ap_mpm_query(AP_MPMQ_MAX_DAEMONS, &daemons);
     ap_mpm_query(AP_MPMQ_HARD_LIMIT_DAEMONS, &servers);
     if (threads + threads * factor < streams) {
+        mpm_warnings++;
         ap_log_error(
             APLOG_MARK, APLOG_WARNING, 0, s,
             BL_LOGNO(
@@ -303,6 +314,7 @@ static void warn_async(server_rec *s, int streams, int threads)
             threads + threads * factor, streams, (streams - 1) / threads);
     }
     if (spare < daemons * threads) {
+        mpm_warnings++;
         ap_log_error(
             APLOG_MARK, APLOG_WARNING, 0, s,
             BL_LOGNO(
@@ -312,6 +324,7 @@ static void warn_async(server_rec *s, int streams, int threads)
             spare, daemons * threads);
     }
     if (servers < 2 * daemons) {
+        mpm_warnings++;
         ap_log_error(
             APLOG_MARK, APLOG_WARNING, 0, s,
             BL_LOGNO(
@@ -327,10 +340,12 @@ void bl_conf_warn_mpm(server_rec *s, const bl_server_conf_t *conf)
     int streams = conf->streams_per_child != BL_UNSET ? conf->streams_per_child
                                                       : BL_STREAMS_PER_CHILD;
 
+    mpm_warnings = 0;
     ap_mpm_query(AP_MPMQ_MAX_THREADS, &threads);
     ap_mpm_query(AP_MPMQ_MAX_DAEMONS, &daemons);
     ap_mpm_query(AP_MPMQ_IS_ASYNC, &is_async);
     if (!is_async || threads < 1) {
+        mpm_warnings++;
         ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, s,
                      BL_LOGNO(1812) "this MPM holds a thread for each stream, "
                                     "%d at most; the event MPM holds none",

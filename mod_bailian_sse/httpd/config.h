@@ -16,6 +16,13 @@
 
 typedef enum { BL_ASYNC_AUTO, BL_ASYNC_SYNC } bl_async_t;
 
+/* Who may read the metrics. */
+typedef enum {
+    BL_METRICS_ADMIN,
+    BL_METRICS_LOCATION,
+    BL_METRICS_OFF
+} bl_metrics_t;
+
 /* Of the main server; virtual hosts share it. */
 typedef struct bl_server_conf_t {
     const char *database;
@@ -32,7 +39,8 @@ typedef struct bl_server_conf_t {
 typedef struct bl_dir_conf_t {
     int is_anonymous;
     int has_chat_page;
-    int async; /* bl_async_t */
+    int async;   /* bl_async_t */
+    int metrics; /* bl_metrics_t */
     const char *app;
     apr_array_header_t *roles;        /* BailianAdminRole; NULL: no line */
     const struct bl_client_t *client; /* the caller: his limits go first */
@@ -79,6 +87,9 @@ void bl_conf_find_bases(apr_pool_t *p, bl_server_conf_t *conf,
 
 /* check_config: what no single directive can see. NULL or the sentence. */
 const char *bl_conf_check(apr_pool_t *p, const bl_server_conf_t *conf);
+
+/* How many of these warnings the last start gave. */
+int bl_conf_mpm_warnings(void);
 
 /* After start: warnings about an MPM that cannot carry what is configured. */
 void bl_conf_warn_mpm(server_rec *s, const bl_server_conf_t *conf);

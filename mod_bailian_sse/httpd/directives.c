@@ -198,6 +198,24 @@ static const char *set_async(cmd_parms *cmd, void *dir, const char *arg)
     return NULL;
 }
 
+static const char *set_metrics(cmd_parms *cmd, void *dir, const char *arg)
+{
+    bl_dir_conf_t *conf = dir;
+
+    if (!strcasecmp(arg, "admin"))
+        conf->metrics = BL_METRICS_ADMIN;
+    else if (!strcasecmp(arg, "location"))
+        conf->metrics = BL_METRICS_LOCATION;
+    else if (!strcasecmp(arg, "off"))
+        conf->metrics = BL_METRICS_OFF;
+    else
+        return apr_psprintf(cmd->pool,
+                            "%s: must be \"admin\", \"location\" or \"off\", "
+                            "got \"%s\"",
+                            cmd->cmd->name, arg);
+    return NULL;
+}
+
 static const char *set_app(cmd_parms *cmd, void *dir, const char *arg)
 {
     if (!*arg || strlen(arg) >= BL_NAME_BYTES) {
@@ -341,6 +359,10 @@ const command_rec bl_directives[] = {
     AP_INIT_TAKE1("BailianAsync", set_async, NULL, WHERE,
                   "auto: park connections where that is possible; sync: hold a "
                   "thread for each stream; default auto"),
+    AP_INIT_TAKE1("BailianMetrics", set_metrics, NULL, WHERE,
+                  "admin: who may read the admin page reads the metrics; "
+                  "location: whom Require lets in here, without a login; off; "
+                  "default admin"),
     AP_INIT_TAKE1("BailianApp", set_app, NULL, WHERE,
                   "app for requests that name none; default: the database's"),
     AP_INIT_TAKE1("BailianHeartbeatFirst", set_duration,

@@ -21,6 +21,7 @@ static const bl_route_t *const areas[] = {
     bl_admin_overview_routes,     /* api/me, api/overview */
     bl_admin_live_routes,         /* api/live */
     bl_admin_ends_routes,         /* api/ends, api/streams */
+    bl_admin_health_routes,       /* api/health, history, pathcheck */
     bl_admin_key_routes,          /* api/keys */
     bl_admin_check_routes,        /* api/keys: test */
     bl_admin_upstream_routes,     /* api/upstreams */
@@ -236,10 +237,19 @@ int bl_handle_admin(request_rec *r, bl_call_t *call)
     a.store = bl_engine_store(call->engine);
     a.id = "";
     bl_set_policy(r);
+    if (!strcmp(call->route, "metrics")) {
+        if (call->conf.metrics == BL_METRICS_LOCATION) {
+            return bl_admin_metrics_page(&a);
+        }
+        if (call->conf.metrics == BL_METRICS_OFF) {
+            return bl_admin_problem(&a, BL_E_NOT_FOUND, NULL, NULL);
+        }
+    }
     if (!r->user) return refuse(&a);
     a.role = bl_admin_role_of(r, &call->conf);
     if (a.role == BL_ROLE_NONE) return refuse(&a);
     a.who.actor = apr_pstrcat(r->pool, "user:", r->user, NULL);
     a.who.from = r->useragent_ip;
+    if (!strcmp(call->route, "metrics")) return bl_admin_metrics_page(&a);
     return strncmp(call->route, "api/", 4) ? page(&a) : api(&a);
 }

@@ -176,6 +176,13 @@ static int is_eligible(request_rec *r)
 #endif
 }
 
+int bl_park_is_possible(request_rec *r)
+{
+    int needs_flush = 0;
+
+    return is_eligible(r) && core_filter(r, &needs_flush) != NULL;
+}
+
 /* --- handing over and back ---------------------------------------------- */
 
 static void set_client_socket(bl_park_t *p, apr_socket_t *socket)

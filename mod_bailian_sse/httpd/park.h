@@ -42,6 +42,9 @@ typedef struct bl_park_calls_t {
 apr_status_t bl_park_begin(bl_park_t **pp, request_rec *r,
                            bl_reactor_t *reactor, const bl_park_calls_t *calls);
 
+/* Would it be? Nothing changes. */
+int bl_park_is_possible(request_rec *r);
+
 /* Passes at most BL_PASS_BYTES on. APR_EAGAIN: nothing was taken, owned() or
  * writable() will come. APR_ECONNABORTED: the client is gone. */
 apr_status_t bl_park_rt_write(bl_park_t *p, const char *data, size_t len);

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* admin_health - api/health, api/history and the metrics: is it well, and how
+ * has it been? */
+#include "admin.h"
+#include "park.h"
+#include "admin/metrics.h"
+#include "admin/trend.h"
+#include "base/clock.h"
+#include "shm/targets.h"
+#include "store/admin.h"
+#include "wire/json_write.h"
+
+#include <apr_version.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define OUT_BYTES (16 * 1024 * 1024)
+#define SLOW_TURN_MS 1000
+
+/* --- checks ------------------------------------------------------------- */
+
+typedef enum { CHECK_OK, CHECK_WARNING, CHECK_ERROR } check_state_t;
+
+static const char *const state_names[] = {"ok", "warning", "error"};
+
+typedef struct checks_t {
+    bl_buf_t *out;
+    int count;
+    check_state_t worst;
+} checks_t;
+
+/* fix NULL: nothing to do. */
+static void check(checks_t *c, const char *name, check_state_t state,
+                  const char *detail, const char *fix)
+{
+    bl_buf_puts(c->out, c->count++ ? ",{\"name\":" : "{\"name\":");
+    bl_json_puts(c->out, name);
+    bl_buf_printf(c->out, ",\"state\":\"%s\",\"detail\":", state_names[state]);
+    bl_json_puts(c->out, detail);
+    bl_buf_puts(c->out, ",\"fix\":");
+    if (fix)
+        bl_json_puts(c->out, fix);
+    else
+        bl_buf_puts(c->out, "null");
+    bl_buf_puts(c->out, "}");
+    if (state > c->worst) c->worst = state;
+}
+
+static void check_store(bl_admin_call_t *a, checks_t *c)
+{
+    bl_store_health_t health;
+
+    bl_store_health(a->store, &health);
+    if (health.last == APR_SUCCESS)
+        check(c, "store", CHECK_OK, "The database takes what is written.",
+              NULL);
+    else
+        check(c, "store", CHECK_ERROR, bl_error(health.last)->en,
+              "See the error log, the free space of the disk, and bailianctl "
+              "db check");
+    if (health.is_guarded)
+        check(c, "storeGuard", CHECK_OK,
+              "Checkpoints and writers of all processes exclude each other.",
+              NULL);
+    else
+        check(c, "storeGuard", CHECK_ERROR,
+              "The guard against SQLite's fault with checkpoints beside "
+              "writers does not work.",
+              "Put the database on a local file system that knows OFD locks");
+}
+
+#define KEYS_LOOKED_AT 500
+
+static void check_master_key(bl_admin_call_t *a, checks_t *c)
+{
+    bl_list_ask_t ask = {NULL, 0, NULL, NULL, NULL, 0, KEYS_LOOKED_AT};
+    json_t *rows, *row;
+    size_t i, sealed = 0;
+
+    if (bl_store_key_rows(a->store, &ask, &rows) != APR_SUCCESS) return;
+    for (i = 0; i < json_array_size(rows); i++) {
+        row = json_array_get(rows, i);
+        sealed += !json_is_true(json_object_get(row, "canBeOpened"));
+    }
+    if (!sealed)
+        check(c, "masterKey", CHECK_OK, "It opens the stored API keys.", NULL);
+    else
+        check(c, "masterKey", CHECK_ERROR,
+              apr_psprintf(a->r->pool,
+                           "%d of the first %d API keys cannot be opened.",
+                           (int)sealed, (int)json_array_size(rows)),
+              "Put the master key back that they were sealed with, and restart "
+              "httpd; or enter these keys again");
+    json_decref(rows);
+}
+
+static void check_upstream(bl_admin_call_t *a, checks_t *c,
+                           const bl_upstream_t *u)
+{
+    const bl_shm_t *shm = bl_engine_shm(a->call->engine);
+    const char *name = apr_pstrcat(a->r->pool, "upstream.", u->name, NULL);
+    bl_target_health_t health;
+    int i, usable = 0;
+
+    for (i = 0; i < u->key_count; i++) {
+        bl_key_health(shm, u->keys[i].id, u->keys[i].version, bl_clock_ms(),
+                      &health);
+        usable += health.state == BL_TARGET_READY;
+    }
+    bl_upstream_health(shm, u->id, bl_clock_ms(), &health);
+    if (health.state == BL_TARGET_OPEN) {
+        check(c, name, CHECK_ERROR,
+              "It failed several times in a row: it is asked once every 5 s.",
+              "See its last error on the pages Keys and Ends");
+    }
+    else if (!u->key_count) {
+        check(c, name, CHECK_WARNING, "It has no API key that is enabled.",
+              "Add or enable a key");
+    }
+    else if (!usable) {
+        check(c, name, CHECK_ERROR, "Each of its keys rests or was refused.",
+              "Test its keys, and replace those that were refused");
+    }
+    else {
+        check(c, name, CHECK_OK,
+              apr_psprintf(a->r->pool, "%d of %d keys are usable.", usable,
+                           u->key_count),
+              NULL);
+    }
+}
+
+static void check_catalog(bl_admin_call_t *a, checks_t *c)
+{
+    bl_catalog_t *catalog = bl_store_catalog(a->store);
+    int i;
+
+    if (bl_catalog_app(catalog, NULL))
+        check(c, "app", CHECK_OK, "There is a default app.", NULL);
+    else
+        check(c, "app", CHECK_WARNING,
+              catalog->app_count ? "No app is the default one."
+                                 : "There is no app.",
+              "Add an app, and make it the default one");
+    for (i = 0; i < catalog->upstream_count; i++)
+        check_upstream(a, c, &catalog->upstreams[i]);
+    bl_catalog_unref(catalog);
+}
+
+static void check_httpd(bl_admin_call_t *a, checks_t *c)
+{
+    int warnings = bl_conf_mpm_warnings();
+
+    if (ap_find_linked_module("mod_reqtimeout.c"))
+        check(c, "requestTimeout", CHECK_OK, "mod_reqtimeout is loaded.", NULL);
+    else
+        check(c, "requestTimeout", CHECK_WARNING,
+              "Clients that send their request slowly hold workers.",
+              "Load mod_reqtimeout and set RequestReadTimeout header=20-40 "
+              "body=20");
+    if (!warnings)
+        check(c, "mpmLimits", CHECK_OK, "The MPM's limits fit.", NULL);
+    else
+        check(c, "mpmLimits", CHECK_WARNING,
+              apr_psprintf(a->r->pool,
+                           "%d warnings at the start: the MPM's limits do not "
+                           "fit the streams that are allowed.",
+                           warnings),
+              "See BL1812 to BL1816 in the error log");
+    if (bl_park_is_possible(a->r) && a->call->conf.async != BL_ASYNC_SYNC)
+        check(c, "parking", CHECK_OK, "Streams hold no worker.", NULL);
+    else
+        check(c, "parking", CHECK_WARNING,
+              "The connection of this very request could not be parked: such "
+              "streams hold a worker each.",
+              "Use the event MPM of httpd 2.4.63 or newer, and HTTP/1.1");
+    check(c, "deflate", CHECK_OK,
+          ap_find_linked_module("mod_deflate.c")
+              ? "mod_deflate is loaded; streams are exempt from it."
+              : "mod_deflate is not loaded.",
+          NULL);
+}
+
+static void check_reactors(bl_admin_call_t *a, checks_t *c)
+{
+    const bl_shm_t *shm = bl_engine_shm(a->call->engine);
+    unsigned longest = 0;
+    int i;
+
+    for (i = 0; i < BL_SHM_CHILDREN; i++) {
+        unsigned ms = bl_slot_get(&shm->children[i], turn_longest_ms);
+
+        if (bl_slot_get(&shm->children[i], pid) && ms > longest) longest = ms;
+    }
+    check(c, "reactor", longest < SLOW_TURN_MS ? CHECK_OK : CHECK_WARNING,
+          apr_psprintf(a->r->pool, "The longest turn took %u ms.", longest),
+          longest < SLOW_TURN_MS
+              ? NULL
+              : "The machine is too slow, or was suspended: look at its load");
+}
+
+static int health(bl_admin_call_t *a)
+{
+    bl_store_health_t store;
+    bl_buf_t list, out;
+    checks_t c = {&list, 0, CHECK_OK};
+    const char *curl = curl_version();
+
+    bl_store_health(a->store, &store);
+    bl_buf_init(&list, OUT_BYTES);
+    bl_buf_init(&out, OUT_BYTES);
+    check_store(a, &c);
+    check_master_key(a, &c);
+    check_catalog(a, &c);
+    check_httpd(a, &c);
+    check_reactors(a, &c);
+    bl_buf_printf(&out, "{\"state\":\"%s\",\"versions\":{\"module\":\"%s\"",
+                  state_names[c.worst], BL_VERSION);
+    bl_buf_puts(&out, ",\"httpd\":");
+    bl_json_puts(&out, ap_get_server_description());
+    bl_buf_puts(&out, ",\"apr\":");
+    bl_json_puts(&out, apr_version_string());
+    bl_buf_puts(&out, ",\"curl\":");
+    bl_json_puts(&out, curl);
+    bl_buf_printf(&out, ",\"sqlite\":\"%s\"},\"checks\":[",
+                  store.sqlite_version);
+    bl_buf_append(&out, list.data, list.len);
+    bl_buf_release(&list);
+    return bl_admin_answer(a, bl_buf_puts(&out, "]}\n"), HTTP_OK, &out);
+}
+
+/* --- history ------------------------------------------------------------ */
+
+static int history(bl_admin_call_t *a)
+{
+    const char *series = bl_admin_param(a, "series");
+    const char *range = bl_admin_param(a, "range");
+    int is_hour = !range || !strcmp(range, "1h");
+    bl_buf_t out;
+    apr_status_t rv;
+
+    if (!is_hour && strcmp(range, "5m")) {
+        return bl_admin_problem(a, BL_E_BAD_VALUE, "range",
+                                "range must be 5m or 1h");
+    }
+    bl_buf_init(&out, OUT_BYTES);
+    rv = bl_admin_trend(bl_engine_shm(a->call->engine),
+                        series ? series : "live,events",
+                        is_hour ? BL_RANGE_HOUR : BL_RANGE_MINUTES, &out);
+    if (rv != BL_E_BAD_VALUE) return bl_admin_answer(a, rv, HTTP_OK, &out);
+    bl_buf_release(&out);
+    return bl_admin_problem(a, rv, "series", NULL);
+}
+
+/* --- metrics ------------------------------------------------------------ */
+
+int bl_admin_metrics_page(bl_admin_call_t *a)
+{
+    bl_store_health_t store;
+    bl_buf_t out;
+    apr_status_t rv;
+    int rc;
+
+    if (!bl_call_method_is(a->r, a->call, "GET", &rc)) return rc;
+    bl_store_health(a->store, &store);
+    bl_buf_init(&out, OUT_BYTES);
+    rv = bl_admin_metrics(bl_engine_shm(a->call->engine), &store, &out);
+    if (rv != APR_SUCCESS) return bl_admin_answer(a, rv, 0, &out);
+    rc = bl_call_answer(a->r, HTTP_OK,
+                        "text/plain; version=0.0.4; charset=utf-8", out.data,
+                        out.len);
+    bl_buf_release(&out);
+    return rc;
+}
+
+const bl_route_t bl_admin_health_routes[] = {
+    {"GET", "api/health", BL_ROLE_VIEWER, health},
+    {"GET", "api/history", BL_ROLE_VIEWER, history},
+    {"GET", "api/pathcheck", BL_ROLE_VIEWER, bl_admin_pathcheck},
+    {NULL, NULL, BL_ROLE_NONE, NULL}};
