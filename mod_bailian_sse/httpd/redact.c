@@ -41,10 +41,19 @@ static const char **place_of(request_rec *r, const char *at, size_t len)
     return NULL;
 }
 
-/* The query without its secrets, or NULL when it has none. */
+static char *put(char *at, const char *text, size_t len)
+{
+    memcpy(at, text, len);
+    return at + len;
+}
+
+/* The query without its secrets, or NULL when it has none. One block for the
+ * whole: a long query costs what it is long, not its square. */
 static char *without(request_rec *r, const char *query, int must_keep)
 {
-    char *out = "";
+    /* The shortest secret, "token=x", grows from 7 bytes to 14. */
+    char *out = apr_palloc(r->pool, 2 * strlen(query) + sizeof(INSTEAD));
+    char *at = out;
     int found = 0;
 
     for (;;) {
@@ -57,17 +66,18 @@ static char *without(request_rec *r, const char *query, int must_keep)
                                   (size_t)(query + len - equals - 1));
 
             if (must_keep && !*place && value) *place = value;
-            out = apr_psprintf(r->pool, "%s%.*s=" INSTEAD, out,
-                               (int)(equals - query), query);
+            at = put(at, query, (size_t)(equals + 1 - query));
+            at = put(at, INSTEAD, sizeof(INSTEAD) - 1);
             found = 1;
         }
         else {
-            out = apr_psprintf(r->pool, "%s%.*s", out, (int)len, query);
+            at = put(at, query, len);
         }
         if (!query[len]) break;
-        out = apr_psprintf(r->pool, "%s%c", out, query[len]);
+        *at++ = query[len];
         query += len + 1;
     }
+    *at = '\0';
     return found ? out : NULL;
 }
 
