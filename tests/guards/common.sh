@@ -56,7 +56,8 @@ code_of() {
 copy_of_tree() {
     # 1: a file changed meanwhile, as when somebody works on it.
     (cd "$root" && tar cf - --exclude='./_*' --exclude=./.git \
-        --exclude=./autom4te.cache --exclude=node_modules . || [ $? -eq 1 ]) | (cd "$1" && tar xf -)
+        --exclude=./autom4te.cache --exclude=./configure --exclude=./Makefile.in \
+        --exclude=node_modules --exclude='*.png' . || [ $? -eq 1 ]) | (cd "$1" && tar xf -)
     chmod -R u+w "$1"
     (cd "$1" && prepare_copy)
 }
@@ -85,7 +86,7 @@ self_test() {
     mkdir "$work/clean" && copy_of_tree "$work/clean"
     before=$(faults_in "$work/clean")
     for plant in $(plants); do
-        mkdir "$work/$plant" && copy_of_tree "$work/$plant"
+        cp -a "$work/clean" "$work/$plant"
         (cd "$work/$plant" && "$plant")
         after=$(faults_in "$work/$plant")
         if [ "${after:-0}" -gt "${before:-0}" ]; then
