@@ -5,6 +5,7 @@
  */
 #include "handlers.h"
 #include "batch.h"
+#include "find_stream.h"
 #include "sink.h"
 #include "engine/remote.h"
 #include "engine/replay.h"
@@ -12,8 +13,6 @@
 
 #include <string.h>
 
-#define FIND_TRIES 200 /* x 5 ms */
-#define FIND_USEC 5000
 #define STOP_TRIES 200 /* x 5 ms */
 #define STOP_USEC 5000
 
@@ -139,47 +138,15 @@ static int serve_stored(request_rec *r, bl_call_t *call,
     return serve(r, call, s, after, as);
 }
 
-/* In this child, in another one, or ended and in the store. A stream moves
- * between these places (it begins, it ends, its child ends) while it is looked
- * for: one that the directory knows is looked for again. */
-static apr_status_t find_stream(bl_call_t *call, const char *id,
-                                bl_stream_t **ps, bl_stored_stream_t *row)
-{
-    bl_engine_t *e = call->engine;
-    apr_status_t rv = BL_E_NOT_FOUND;
-    apr_int64_t child_id;
-    int i, child;
-
-    for (i = 0; i < FIND_TRIES; i++) {
-        *ps = bl_engine_find(e, id);
-        if (*ps ||
-            bl_remote_attach(e, id, call->principal.text, ps) == APR_SUCCESS) {
-            return APR_SUCCESS;
-        }
-        rv = bl_replay_find(e, id, row);
-        if (rv != APR_EBUSY &&
-            (rv != BL_E_NOT_FOUND ||
-             !bl_slot_find(bl_engine_shm(e), id, &child, &child_id)))
-        {
-            return rv;
-        }
-        apr_sleep(FIND_USEC);
-    }
-    return rv == APR_EBUSY ? BL_E_OVERLOADED : rv;
-}
-
 int bl_resume_stream(request_rec *r, bl_call_t *call, const char *id,
                      apr_uint64_t after, const char *as)
 {
     bl_stream_t *s;
     bl_stored_stream_t row;
-    apr_status_t rv = find_stream(call, id, &s, &row);
+    apr_status_t rv =
+        bl_find_stream(call->engine, &call->principal, id, &s, &row);
 
     if (rv != APR_SUCCESS) return bl_call_problem(r, call, rv, NULL);
-    if (!bl_principal_owns(&call->principal, s ? s->owner : row.owner)) {
-        if (s) bl_stream_unref(s);
-        return bl_call_problem(r, call, BL_E_NOT_FOUND, NULL);
-    }
     return s ? serve(r, call, s, after, as)
              : serve_stored(r, call, &row, after, as);
 }

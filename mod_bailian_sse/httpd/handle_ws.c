@@ -15,7 +15,8 @@ static const bl_ws_kind_t *kind_of(const char *route)
 {
     const char *slash = strchr(route, '/');
 
-    return slash && !strcmp(slash, "/chat") ? &bl_ws_text : NULL;
+    if (!slash || !slash[1]) return &bl_ws_talk;
+    return !strcmp(slash, "/chat") ? &bl_ws_text : NULL;
 }
 
 static const char *header(request_rec *r, const char *name)
@@ -98,13 +99,17 @@ static int serve(request_rec *r, bl_call_t *call, const bl_ws_kind_t *kind,
                  const char *accept, int slot)
 {
     bl_socket_t *s;
+    apr_status_t rv = bl_socket_create(&s, call, kind);
     int rc = DECLINED;
 
-    if (bl_socket_create(&s, call, kind) != APR_SUCCESS) {
+    if (rv != APR_SUCCESS) {
         bl_sockets_leave(bl_engine_shm(call->engine), slot);
-        return bl_call_problem(r, call, BL_E_OVERLOADED, NULL);
+        return bl_call_problem(r, call, rv == APR_ENOMEM ? BL_E_OVERLOADED : rv,
+                               NULL);
     }
     s->slot = slot;
+    s->client = r->useragent_ip;
+    s->request_id = bl_call_request_id(r);
     switch_protocols(r, accept);
     if (call->conf.async != BL_ASYNC_SYNC) rc = bl_ws_park(r, s);
     return rc == DECLINED ? bl_ws_run_sync(r, s) : rc;

@@ -31,6 +31,8 @@ apr_status_t bl_ws_ask(bl_socket_t *s, const bl_ws_question_t *ask,
     q.item_id = ask->item_id;
     q.app = ask->app ? ask->app : s->conf.app;
     q.transport = "ws";
+    q.client = s->client;
+    q.request_id = s->request_id;
     q.text = ask->message;
     q.ask.prompt = ask->message;
     q.limits = &limits;

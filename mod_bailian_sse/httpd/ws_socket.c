@@ -182,7 +182,7 @@ static size_t take_brigade(bl_socket_t *s, apr_bucket_brigade *bb)
     return taken;
 }
 
-static void stop_asked(bl_socket_t *s)
+void bl_socket_stop_asked(bl_socket_t *s)
 {
     bl_ws_reader_t *r;
 
@@ -214,7 +214,9 @@ void bl_socket_read(bl_socket_t *s, conn_rec *c, apr_bucket_brigade *bb)
     /* A client that says goodbye, or breaks the protocol, wants no more; one
      * that went away without a word, or whose page is left, may come back:
      * then BailianDisconnect decides. */
-    if (s->codec.got_code && s->codec.got_code != 1001) stop_asked(s);
+    if (s->codec.got_code && s->codec.got_code != 1001) {
+        bl_socket_stop_asked(s);
+    }
 }
 
 /* --- sending ------------------------------------------------------------ */
@@ -323,9 +325,8 @@ static void beat(bl_socket_t *s, bl_ms_t now)
 int bl_socket_tick(bl_socket_t *s, bl_ms_t now)
 {
     if (s->is_lost) return 0;
-    if (__atomic_load_n(&s->is_draining, __ATOMIC_RELAXED) &&
-        (!s->readers || bl_engine_is_refusing(s->engine)))
-    {
+    /* What runs when the time is over ends then, and is told before. */
+    if (__atomic_load_n(&s->is_draining, __ATOMIC_RELAXED) && !s->readers) {
         bl_socket_close(s, BL_WS_RESTART, "draining");
     }
     if (now >= s->codec.heard_ms + s->conf.ws_idle_ms) {

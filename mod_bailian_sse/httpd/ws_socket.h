@@ -67,8 +67,10 @@ struct bl_socket_t {
     bl_dir_conf_t conf;
     bl_principal_t principal;
     bl_lang_t lang;
-    apr_table_t *query; /* in r->pool */
-    int slot;           /* in the shared list of sockets, -1 */
+    apr_table_t *query;     /* in r->pool, like the next two */
+    const char *client;     /* its address */
+    const char *request_id; /* of the handshake, or NULL */
+    int slot;               /* in the shared list of sockets, -1 */
 
     bl_ws_t codec;
     bl_buf_t out;
@@ -132,6 +134,9 @@ void bl_socket_drop_readers(bl_socket_t *s, int all,
 bl_ws_reader_t *bl_socket_read_stream(bl_socket_t *s, bl_stream_t *stream_take,
                                       apr_uint64_t after);
 int bl_socket_reader_count(const bl_socket_t *s);
+
+/* Ends the streams that were begun here. */
+void bl_socket_stop_asked(bl_socket_t *s);
 void bl_socket_close(bl_socket_t *s, int code, const char *reason);
 
 /* --- from elsewhere --------------------------------------------------------*/
@@ -147,5 +152,6 @@ void bl_socket_send(bl_socket_t *s, const char *frames, size_t len);
 void bl_sockets_drain(void);
 
 extern const bl_ws_kind_t bl_ws_text;
+extern const bl_ws_kind_t bl_ws_talk;
 
 #endif

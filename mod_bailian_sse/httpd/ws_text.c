@@ -38,6 +38,7 @@ static void text_release(bl_socket_t *s)
 
 static int close_code(const bl_error_t *e)
 {
+    if (e->status == BL_E_DRAINING) return BL_WS_RESTART;
     if (e->http == 429 || e->http == 503) return BL_WS_OVERLOADED;
     return e->http >= 400 && e->http < 500 ? BL_WS_POLICY : BL_WS_INTERNAL;
 }

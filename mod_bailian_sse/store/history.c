@@ -318,7 +318,28 @@ apr_status_t bl_store_conversation_markdown(bl_store_t *s, const char *owner,
 
 typedef struct change_t {
     const char *owner, *id, *title;
+    apr_time_t at;
 } change_t;
+
+static apr_status_t do_create(bl_db_t *db, void *ctx)
+{
+    static const char sql[] =
+        "INSERT INTO conversation (owner, client_id, title, created_at,"
+        " updated_at) VALUES (?1, ?2, ?3, ?4, ?4)"
+        " ON CONFLICT (owner, client_id) DO NOTHING";
+    const change_t *c = ctx;
+    sqlite3_stmt *st = bl_db_stmt(db, sql);
+    apr_status_t rv;
+    int changed;
+
+    if (!st) return bl_db_failure(db);
+    bl_db_text(st, 1, c->owner);
+    bl_db_text(st, 2, c->id);
+    bl_db_text(st, 3, c->title);
+    bl_db_int(st, 4, c->at);
+    rv = bl_db_run(db, st, &changed);
+    return rv == APR_SUCCESS && !changed ? BL_E_CONFLICT : rv;
+}
 
 static apr_status_t do_rename(bl_db_t *db, void *ctx)
 {
@@ -348,10 +369,20 @@ static int is_title_valid(const char *title)
            bl_utf8_is_valid(title, (size_t)(s - title));
 }
 
+apr_status_t bl_store_do_create(bl_store_t *s, const char *owner,
+                                const char *id, const char *title,
+                                apr_time_t at)
+{
+    change_t c = {owner, id, title, at};
+
+    if (*title && !is_title_valid(title)) return BL_E_BAD_VALUE;
+    return bl_store_do(s, do_create, &c);
+}
+
 apr_status_t bl_store_do_rename(bl_store_t *s, const char *owner,
                                 const char *id, const char *title)
 {
-    change_t c = {owner, id, title};
+    change_t c = {owner, id, title, 0};
 
     if (!is_title_valid(title)) return BL_E_BAD_VALUE;
     return bl_store_do(s, do_rename, &c);
@@ -378,7 +409,7 @@ static apr_status_t do_delete(bl_db_t *db, void *ctx)
 apr_status_t bl_store_do_delete(bl_store_t *s, const char *owner,
                                 const char *id)
 {
-    change_t c = {owner, id, NULL};
+    change_t c = {owner, id, NULL, 0};
     apr_status_t rv = bl_store_do(s, do_delete, &c);
 
     if (rv == APR_SUCCESS) bl_retention_note_delete(s);

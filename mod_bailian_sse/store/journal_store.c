@@ -99,7 +99,8 @@ static apr_status_t upsert_conversation(bl_db_t *db, const begin_job_t *j,
         "INSERT INTO conversation (owner, client_id, title, created_at,"
         " updated_at) VALUES (?1, ?2, ?3, ?4, ?4)"
         " ON CONFLICT (owner, client_id)"
-        " DO UPDATE SET updated_at = max(updated_at, excluded.updated_at)"
+        " DO UPDATE SET updated_at = max(updated_at, excluded.updated_at),"
+        " title = CASE title WHEN '' THEN excluded.title ELSE title END"
         " RETURNING id";
     sqlite3_stmt *st = bl_db_stmt(db, sql);
     const char *title = j->b.question + strspn(j->b.question, " \t\r\n");

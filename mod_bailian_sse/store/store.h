@@ -181,6 +181,11 @@ apr_status_t bl_store_conversation(bl_store_t *s, const char *owner,
                                    const char *id, bl_buf_t *out);
 apr_status_t bl_store_conversation_markdown(bl_store_t *s, const char *owner,
                                             const char *id, bl_buf_t *out);
+/* A conversation before its first question; with the title "" it gets one from
+ * that. BL_E_CONFLICT: it exists. */
+apr_status_t bl_store_do_create(bl_store_t *s, const char *owner,
+                                const char *id, const char *title,
+                                apr_time_t at);
 apr_status_t bl_store_do_rename(bl_store_t *s, const char *owner,
                                 const char *id, const char *title);
 apr_status_t bl_store_do_delete(bl_store_t *s, const char *owner,

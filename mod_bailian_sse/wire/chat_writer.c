@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/errors.h"
-#include "wire/json_scan.h"
 #include "wire/sse_writer.h"
 
 #define SEQ_DIGITS 20
@@ -100,8 +99,7 @@ static void put_spans(bl_buf_t *out, const bl_span_t *spans, int n)
         bl_json_escape(out, spans[i].at, spans[i].len, 0);
 }
 
-/* ,"status":{"type":"<kind>",<the fields>} */
-static void put_status(bl_buf_t *out, const bl_event_t *ev)
+void bl_chat_put_status(bl_buf_t *out, const bl_event_t *ev)
 {
     const char *p = ev->fields, *end = p ? p + ev->fields_len : NULL;
 
@@ -116,8 +114,7 @@ static void put_status(bl_buf_t *out, const bl_event_t *ev)
         bl_buf_append(out, "}", 1);
 }
 
-/* The member `name` of a JSON object, kind BL_JSON_BAD when it has none. */
-static bl_json_value_t member(const char *object, size_t len, const char *name)
+bl_json_value_t bl_chat_field(const char *object, size_t len, const char *name)
 {
     bl_json_value_t value = {BL_JSON_BAD, 0, "", 0}, v;
     bl_json_scan_t s;
@@ -135,9 +132,9 @@ static bl_json_value_t member(const char *object, size_t len, const char *name)
     return value;
 }
 
-static void put_references(bl_buf_t *out, const bl_event_t *ev)
+void bl_chat_put_references(bl_buf_t *out, const bl_event_t *ev)
 {
-    bl_json_value_t v = member(ev->fields, ev->fields_len, "references");
+    bl_json_value_t v = bl_chat_field(ev->fields, ev->fields_len, "references");
 
     if (v.kind != BL_JSON_ARRAY) return;
     bl_buf_puts(out, ",\"references\":");
@@ -174,7 +171,7 @@ apr_status_t bl_chat_write_event(bl_chat_writer_t *w, bl_buf_t *out,
         bl_buf_puts(out, "\"");
         break;
     case BL_EV_SEARCH:
-        put_references(out, ev);
+        bl_chat_put_references(out, ev);
         break;
     case BL_EV_STATUS:
     case BL_EV_TOOL:
@@ -183,7 +180,7 @@ apr_status_t bl_chat_write_event(bl_chat_writer_t *w, bl_buf_t *out,
     case BL_EV_AGENT_COMPLETE:
     case BL_EV_PROGRESS:
     case BL_EV_NOTICE:
-        put_status(out, ev);
+        bl_chat_put_status(out, ev);
         break;
     default: /* START, and what a later version may add */
         break;
@@ -233,11 +230,11 @@ const bl_error_t *bl_chat_error(bl_outcome_t outcome, const char *reason)
 
 bl_outcome_t bl_chat_outcome(const bl_event_t *end, char *reason, size_t size)
 {
-    bl_json_value_t v = member(end->fields, end->fields_len, "outcome");
+    bl_json_value_t v = bl_chat_field(end->fields, end->fields_len, "outcome");
     char name[32];
 
     bl_json_copy_text(name, sizeof(name), &v);
-    v = member(end->fields, end->fields_len, "reason");
+    v = bl_chat_field(end->fields, end->fields_len, "reason");
     bl_json_copy_text(reason, size, &v);
     return bl_outcome_from_name(name);
 }
@@ -274,7 +271,7 @@ apr_status_t bl_chat_finish_end(bl_chat_writer_t *w, bl_buf_t *out,
 
     bl_buf_puts(out, "\",\"isEnd\":true");
     if (!e) {
-        v = member(fields, len, "finishReason");
+        v = bl_chat_field(fields, len, "finishReason");
         put_raw(out, ",\"finishReason\":", &v);
         if (*reason) { /* U23: our limit, not the model's */
             bl_buf_puts(out, ",\"code\":");
@@ -287,9 +284,9 @@ apr_status_t bl_chat_finish_end(bl_chat_writer_t *w, bl_buf_t *out,
         bl_buf_puts(out, ",\"usage\":");
         bl_buf_append(out, w->usage, w->usage_len);
     }
-    v = member(fields, len, "length");
+    v = bl_chat_field(fields, len, "length");
     put_raw(out, ",\"length\":", &v);
-    v = member(fields, len, "sha256");
+    v = bl_chat_field(fields, len, "sha256");
     put_raw(out, ",\"sha256\":", &v);
     return bl_buf_puts(out, TAIL);
 }

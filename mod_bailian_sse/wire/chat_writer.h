@@ -20,6 +20,7 @@
 #define BL_CHAT_WRITER_H
 
 #include "base/errors.h"
+#include "json_scan.h"
 #include "json_write.h"
 #include "stream/event.h"
 
@@ -71,6 +72,19 @@ const bl_error_t *bl_chat_error(bl_outcome_t outcome, const char *reason);
 
 /* What the fields of an END event say of it; reason "" when there is none. */
 bl_outcome_t bl_chat_outcome(const bl_event_t *end, char *reason, size_t size);
+
+/* --- what other dialects say likewise ----------------------------------- */
+
+/* The member `name` of a JSON object, kind BL_JSON_BAD when it has none. */
+bl_json_value_t bl_chat_field(const char *object, size_t len, const char *name);
+
+/* ,"status":{"type":"<kind>",<the fields>} */
+void bl_chat_put_status(bl_buf_t *out, const bl_event_t *ev);
+
+/* ,"references":[...]; nothing when the event has none. */
+void bl_chat_put_references(bl_buf_t *out, const bl_event_t *ev);
+
+/* --- heartbeats and the way back ---------------------------------------- */
 
 /* The early heartbeat: an event without content and without an id line. */
 apr_status_t bl_chat_write_heartbeat(bl_chat_writer_t *w, bl_buf_t *out,

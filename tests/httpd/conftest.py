@@ -136,8 +136,9 @@ class Servers:
         try:
             server.log.begin()
             # At TERM the event MPM closes the sockets that its workers
-            # serve; one that is about to linger says so.
-            server.log.allow("AH03092:", *known)
+            # serve; one that is about to linger, or is given back to wait
+            # for its client, says so.
+            server.log.allow("AH03092:", "AH10503:", *known)
             server.stop()
             problems = server.log.problems(canary.SECRETS)
             assert not problems, "at the stop: " + "\n".join(problems)

@@ -445,6 +445,38 @@ static void test_history_rename(void **state)
     env_close(&env);
 }
 
+/* A session that was opened before its first question (dialects.md 2). */
+static void test_history_create(void **state)
+{
+    env_t env;
+
+    (void)state;
+    env_open(&env);
+    assert_int_equal(bl_store_do_create(env.store, "user:li", "c1", "", 7),
+                     APR_SUCCESS);
+    assert_int_equal(bl_store_do_create(env.store, "user:li", "c2", "茶", 8),
+                     APR_SUCCESS);
+    assert_int_equal(bl_store_do_create(env.store, "user:li", "c1", "x", 9),
+                     BL_E_CONFLICT);
+    assert_int_equal(bl_store_do_create(env.store, "user:wu", "c1", "x", 9),
+                     APR_SUCCESS);
+    assert_int_equal(bl_store_do_create(env.store, "user:li", "c3", "a\nb", 9),
+                     BL_E_BAD_VALUE);
+    assert_string_equal(env_sql(&env,
+                                "SELECT group_concat(title || created_at) FROM"
+                                " (SELECT * FROM conversation ORDER BY id)"),
+                        "7,茶8,x9");
+    answered(env.store, 1, "user:li", "c1", "第一问", "a");
+    answered(env.store, 2, "user:li", "c2", "第一问", "a");
+    answered(env.store, 3, "user:li", "c1", "第二问", "a");
+    env_settle(env.store);
+    assert_string_equal(env_sql(&env, "SELECT group_concat(title) FROM"
+                                      " (SELECT title FROM conversation"
+                                      " WHERE owner = 'user:li' ORDER BY id)"),
+                        "第一问,茶");
+    env_close(&env);
+}
+
 static int file_holds(const char *path, const char *needle)
 {
     FILE *f = fopen(path, "rb");
@@ -530,6 +562,7 @@ int main(void)
         cmocka_unit_test(test_history_failed_answer_keeps_its_reason),
         cmocka_unit_test(test_history_foreign_is_not_found),
         cmocka_unit_test(test_history_rename),
+        cmocka_unit_test(test_history_create),
         cmocka_unit_test(test_history_delete_leaves_nothing),
         /* These stop the clock: last. */
         cmocka_unit_test(test_history_pages_with_equal_times),

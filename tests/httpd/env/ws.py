@@ -6,12 +6,14 @@ import base64
 import hashlib
 import json
 import os
+import re
 import struct
 import time
 
 from .polling import FACTOR
 
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 
 
@@ -133,3 +135,62 @@ class Socket:
         while self.conn.fill(seconds):
             pass
         return self.close_code
+
+
+class Talk(Socket):
+    """One connection of the message protocol (dialects.md 2). Each message is
+    checked: its members, its time. `at` is the stream's last seq."""
+
+    MEMBERS = {"type", "sessionId", "userId", "data", "timestamp"}
+
+    def __init__(self, conn, path, **options):
+        super().__init__(conn, path, **options)
+        self.beats = 0
+        self.at = {}
+
+    def send_message(self, kind, data=None, **members):
+        self.say(dict({"type": kind, "data": data or {}}, **members))
+
+    def ask(self, message, **data):
+        self.send_message("CHAT_REQUEST", dict(data, message=message))
+
+    def message(self, seconds=20):
+        """The next one that is no heartbeat; None when the server closed."""
+        while True:
+            found = self.json(seconds)
+            if found is None:
+                return None
+            assert self.MEMBERS <= set(found), found
+            assert TIME.fullmatch(found["timestamp"]), found
+            if found["type"] != "HEARTBEAT":
+                break
+            self.beats += 1
+        data = found["data"]
+        if isinstance(data, dict) and "seq" in data:
+            known = self.at.get(data["messageId"], 0)
+            assert data["seq"] > known, found
+            self.at[data["messageId"]] = data["seq"]
+        return found
+
+    def get(self, kind, seconds=20):
+        """The data of the next message, which must be of this type."""
+        found = self.message(seconds)
+        assert found is not None, (kind, self.close_code, self.close_reason)
+        assert found["type"] == kind, found
+        return found["data"]
+
+    def greeted(self):
+        connect = self.get("CONNECT")
+        assert self.get("SYSTEM_MESSAGE")["message"]
+        return connect
+
+    def deltas(self, seconds=20):
+        """Contents up to CHAT_STREAM_END, and its data."""
+        found = []
+        while True:
+            message = self.message(seconds)
+            assert message is not None, (found, self.close_code)
+            if message["type"] == "CHAT_STREAM_END":
+                return found, message["data"]
+            assert message["type"] == "CHAT_STREAM_DATA", message
+            found.append(message["data"]["content"])
