@@ -1,7 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
+/** Ways to read an answer; see docs/sdk.md. */
+export type Transport = 'sse' | 'text' | 'download' | 'poll';
+
+/** Of AbortSignal: what is used. */
+export interface Signal {
+  readonly aborted: boolean;
+  addEventListener(type: 'abort', listener: () => void, options?: { once?: boolean }): void;
+}
+
 export interface Options {
-  /** Where the module is: `/bailian` (default), `https://example.com/bailian`. */
+  /** Where the module is: `/bailian` (default), `https://example.com/bailian`. A mini-program needs the whole address. */
   base?: string;
   /** Who asks, where the server lets in callers without a login. */
   userId?: string;
@@ -9,9 +18,12 @@ export interface Options {
   headers?: Record<string, string> | (() => Record<string, string> | Promise<Record<string, string>>);
   /** Of the server's sentences: `zh-CN`, `en`. */
   language?: string | (() => string);
-  /** `auto` (default) begins with Server-Sent Events and polls where something holds them back. */
-  transport?: 'auto' | 'sse' | 'poll';
-  fetch?: typeof fetch;
+  /** `auto` (default), one, or some in the order in which they are tried. */
+  transport?: 'auto' | Transport | Transport[];
+  /** Instead of the platform's. */
+  fetch?: (url: string, init?: any) => Promise<any>;
+  /** The global `wx` of a mini-program, where it is not found by itself. */
+  wx?: object;
   /** First wait after a loss, unless the server says `retry:`; 1000. */
   leastMs?: number;
   /** Longest wait; 30000. */
@@ -22,6 +34,11 @@ export interface Options {
   silenceMs?: number;
   /** Until the head of an answer; 20000. */
   openMs?: number;
+  /** Until the first byte on a transport that is only tried; 8000. */
+  trialMs?: number;
+  /** Until a better transport is tried again, 60000; doubles up to climbMostMs, 600000. */
+  climbMs?: number;
+  climbMostMs?: number;
   /** From stop() to an end that does not wait for the server's; 5000. */
   stopMs?: number;
 }
@@ -35,7 +52,7 @@ export interface AskOptions {
   key?: string;
   on?: (event: StreamEvent) => void;
   /** Aborting it is stop(). */
-  signal?: AbortSignal;
+  signal?: Signal;
 }
 
 export interface Message { role: 'system' | 'user' | 'assistant'; content: string }
@@ -73,11 +90,11 @@ export type StreamEvent =
   /** First event of an iteration that began late: all there was. */
   | ({ type: 'snapshot'; text: string; reasoning: string; references: Reference[] } & Required<Pick<Place, 'streamId' | 'seq'>> & Place)
   | { type: 'reconnecting'; attempt: number; delayMs: number; reason: string }
-  | { type: 'reconnected'; transport: 'sse' | 'poll'; seq: number }
+  | { type: 'reconnected'; transport: Transport; seq: number }
   | End;
 
 export class BailianError extends Error {
-  /** Of docs/errors.md; or `unreachable`, `damaged`, `bad_answer`, `closed`. */
+  /** Of docs/errors.md; or `unreachable`, `damaged`, `bad_answer`, `closed`, `internal`. */
   code: string;
   status: number;
   detail: string;
@@ -96,6 +113,8 @@ export class Answer implements AsyncIterable<StreamEvent> {
   readonly text: string;
   readonly reasoning: string;
   readonly references: Reference[];
+  /** By which it is read now. */
+  readonly transport: Transport;
   readonly state: 'opening' | 'reading' | 'waiting' | 'over';
   [Symbol.asyncIterator](): AsyncIterator<StreamEvent>;
   pause(): void;
@@ -124,8 +143,8 @@ export interface StoredMessage {
 }
 
 export class Conversations {
-  list(options?: { q?: string; limit?: number; cursor?: string | null; signal?: AbortSignal }): Promise<{ items: Conversation[]; next: string | null }>;
-  read(id: string, options?: { signal?: AbortSignal }): Promise<Conversation & { messages: StoredMessage[] }>;
+  list(options?: { q?: string; limit?: number; cursor?: string | null; signal?: Signal }): Promise<{ items: Conversation[]; next: string | null }>;
+  read(id: string, options?: { signal?: Signal }): Promise<Conversation & { messages: StoredMessage[] }>;
   rename(id: string, title: string): Promise<Conversation>;
   delete(id: string): Promise<void>;
   export(id: string, format?: 'json' | 'markdown'): Promise<string>;

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // bailian-stream - the client: asks, reads the answer through losses of the
 // connection, and calls it whole only when it is proven to be.
+import { Answer, sleep } from './answer.js';
 import { Conversations } from './conversations.js';
-import { Cursor } from './cursor.js';
-import { BailianError, Lost } from './errors.js';
 import { Http } from './http.js';
-import { Machine } from './machine.js';
-import { NOTHING, pollTransport, sseTransport } from './transports.js';
+import { createMemory } from './ladder.js';
+import { platformOf } from './platform.js';
+import { transportsOf } from './transports.js';
 
+export { Answer } from './answer.js';
 export { BailianError } from './errors.js';
 
 const DEFAULTS = {
@@ -17,14 +18,15 @@ const DEFAULTS = {
   giveUpMs: 15 * 60000, // without anything new
   silenceMs: 45000, // three heartbeats of the server
   openMs: 20000, // until the head of the answer
+  trialMs: 8000, // until the first byte on a transport that is only tried
+  climbMs: 60000, // until a better transport is tried again ...
+  climbMostMs: 600000, // ... at first, and after many failures
   stopMs: 5000, // until the end that follows stop()
   random: Math.random,
   now: () => Date.now(),
   setTimeout: (fn, ms) => setTimeout(fn, ms),
   clearTimeout: (timer) => clearTimeout(timer),
 };
-const SILENCES = 2; // in a row, until polling takes the place of SSE
-const QUEUE = 256; // events that wait for a slow iterator
 
 export function randomId() {
   const bytes = globalThis.crypto?.getRandomValues?.(new Uint8Array(16))
@@ -34,13 +36,20 @@ export function randomId() {
 
 export class BailianClient {
   #http;
-  #options;
+  #context; // what all answers of this client share
 
   // See bailian-stream.d.ts.
-  constructor({ base = '/bailian', userId, headers, language, fetch: given, ...options } = {}) {
-    const fetchFn = given ?? ((...args) => globalThis.fetch(...args));
-    this.#http = new Http({ base: base.replace(/\/+$/, ''), fetch: fetchFn, headers, userId, language });
-    this.#options = { ...DEFAULTS, ...options };
+  constructor({ base = '/bailian', userId, headers, language, fetch: given, wx: weixin, ...own } = {}) {
+    const options = { ...DEFAULTS, ...own };
+    const platform = platformOf({ wx: weixin, fetch: given });
+    if (platform.name === 'weixin' && !/^https?:\/\//.test(base)) {
+      throw new TypeError('base: a mini-program needs the whole address, https://…');
+    }
+    this.#http = new Http({ base: base.replace(/\/+$/, ''), fetch: platform.fetch, headers, userId, language });
+    this.#context = {
+      http: this.#http, options, platform, memory: createMemory(options),
+      transports: transportsOf(platform, this.#http, (ms, signal) => sleep(options, ms, signal), options.transport),
+    };
     this.conversations = new Conversations(this.#http);
   }
 
@@ -53,370 +62,17 @@ export class BailianClient {
       ...(this.#http.userId && { userId: this.#http.userId }),
     };
     const place = { conversationId: body.conversionId, itemId: body.conversionItemId };
-    return new Answer(this.#http, this.#options, place, { body, key: key ?? randomId() }, listeners);
+    return new Answer(this.#context, place, { body, key: key ?? randomId() }, listeners);
   }
 
   // Reads a stream that began earlier: {streamId, seq, text, reasoning}, of
   // which all but the id may be missing.
   follow(place, listeners = {}) {
-    return new Answer(this.#http, this.#options, place, null, listeners);
+    return new Answer(this.#context, place, null, listeners);
   }
 
   // What is known of a stream: {live, outcome, ...}.
   state(streamId) {
     return this.#http.json('GET', `streams/${streamId}`);
   }
-}
-
-// One answer that is being read. Iterate over it, or give it `on`.
-export class Answer {
-  #http;
-  #options;
-  #cursor;
-  #machine;
-  #question; // null: only read on
-  #transports;
-  #readers = new Set();
-  #settle;
-  #abort = null; // of the connection that is open
-  #wake = null; // ends the wait for the next try
-  #open = null; // a promise while reading is paused
-  #release = null;
-  #isRewound = false;
-  #isStopped = false;
-  #stopTimer;
-  #isClosed = false;
-  #sleep = (ms, signal) => sleep(this.#options, ms, signal);
-
-  constructor(http, options, place, question, { on, signal } = {}) {
-    this.#http = http;
-    this.#options = options;
-    this.#cursor = new Cursor(place);
-    this.#question = question;
-    this.#machine = new Machine(options, options.now());
-    this.#transports = [sseTransport(http), pollTransport(http, this.#sleep)];
-    if (options.transport === 'poll') this.#transports.shift();
-    if (options.transport === 'sse') this.#transports.pop();
-    if (on) this.#readers.add({ tell: on });
-    // Resolves to the whole answer, or rejects with what the iteration throws.
-    this.done = new Promise((resolve, reject) => { this.#settle = { resolve, reject }; });
-    this.done.catch(() => {}); // whoever only iterates hears of it there
-    signal?.addEventListener('abort', () => this.stop(), { once: true });
-    if (signal?.aborted) this.stop();
-    Promise.resolve().then(() => this.#run());
-  }
-
-  get streamId() { return this.#cursor.streamId; }
-  get conversationId() { return this.#cursor.conversationId; }
-  get itemId() { return this.#cursor.itemId; }
-  get seq() { return this.#cursor.seq; }
-  get text() { return this.#cursor.text; }
-  get reasoning() { return this.#cursor.reasoning; }
-  get references() { return this.#cursor.references; }
-  get state() { return this.#machine.state; }
-
-  // --- what the reader may do
-
-  // No more is read until resume(); the server waits for it for a while.
-  pause() {
-    this.#open ??= new Promise((release) => { this.#release = release; });
-  }
-
-  resume() {
-    this.#release?.();
-    this.#open = null;
-    this.#release = null;
-  }
-
-  // Ends the answer on the server; its end comes as an event, `cancelled`.
-  stop() {
-    if (this.#isStopped || this.#machine.isOver) return;
-    this.#isStopped = true;
-    this.resume();
-    if (this.streamId) this.#stopServer();
-    this.#stopTimer = this.#options.setTimeout(() => this.#end(this.#cancelled()), this.#options.stopMs);
-  }
-
-  // Ends only the reading: what becomes of the answer is the server's policy.
-  close() {
-    this.#isClosed = true;
-    this.#end(null);
-  }
-
-  // Does not wait any longer for the next try.
-  retryNow() {
-    this.#wake?.();
-  }
-
-  async* [Symbol.asyncIterator]() {
-    const queue = new Queue();
-    if (this.#cursor.seq) queue.tell(this.#soFar());
-    this.#readers.add(queue);
-    if (this.#machine.isOver) queue.end();
-    try {
-      for (let event; (event = await queue.next());) yield event;
-      if (!this.#isClosed) await this.done;
-    } finally {
-      this.#readers.delete(queue);
-      queue.drop();
-      if (!this.#readers.size) this.close();
-    }
-  }
-
-  // For a reader that comes late.
-  #soFar() {
-    const { streamId, conversationId, itemId, seq, text, reasoning, references } = this.#cursor;
-    return { type: 'snapshot', streamId, conversationId, itemId, seq, text, reasoning, references };
-  }
-
-  // --- the loop
-
-  async #run() {
-    const isOnline = () => this.retryNow();
-    globalThis.addEventListener?.('online', isOnline);
-    try {
-      while (!this.#machine.isOver) await this.#turn();
-    } catch (failure) {
-      this.#fail(failure);
-    }
-    globalThis.removeEventListener?.('online', isOnline);
-  }
-
-  // One connection, and the wait after it.
-  async #turn() {
-    try {
-      await this.#read();
-    } catch (failure) {
-      if (this.#machine.isOver) return;
-      if (failure?.code === 'damaged' && !this.#isRewound) this.#rewind();
-      else if (!(failure instanceof Lost)) throw failure;
-      await this.#wait(failure);
-    }
-  }
-
-  async #read() {
-    const abort = new AbortController();
-    const control = this.#watched(abort);
-    this.#abort = abort;
-    try {
-      for await (const item of this.#items(control)) {
-        await this.#take(item);
-        if (this.#machine.isOver) return;
-      }
-    } catch (failure) {
-      throw abort.signal.aborted ? abort.signal.reason : failure;
-    } finally {
-      control.stop();
-      abort.abort(new Lost('closed'));
-      this.#abort = null;
-    }
-    throw new Lost('closed');
-  }
-
-  #items(control) {
-    const transport = this.#transports[0];
-    return this.streamId ? transport.resume({ streamId: this.streamId, seq: this.seq }, control)
-      : transport.ask(this.#question, control);
-  }
-
-  // What the transport tells of the connection, and the dog that watches it:
-  // silence is a loss, unless we are the ones who do not read.
-  #watched(abort) {
-    let timer;
-    let hasBytes = false;
-    const { setTimeout: start, clearTimeout: stop, openMs, silenceMs } = this.#options;
-    const feed = (ms) => {
-      stop(timer);
-      timer = start(() => abort.abort(new Lost(hasBytes ? 'network' : 'silent')), ms);
-    };
-    feed(openMs);
-    return {
-      signal: abort.signal,
-      opened: () => {
-        if (this.#machine.state === 'opening') this.#opened();
-        feed(silenceMs);
-      },
-      alive: () => {
-        hasBytes = true;
-        feed(silenceMs);
-      },
-      gate: async () => {
-        if (this.#open) {
-          stop(timer);
-          await this.#open;
-          feed(silenceMs);
-        }
-        await this.#room();
-      },
-      stop: () => stop(timer),
-    };
-  }
-
-  #opened() {
-    this.#machine.on('opened');
-    if (this.#machine.attempts) this.#tell({ type: 'reconnected', transport: this.#transports[0].name, seq: this.seq });
-  }
-
-  async #take(item) {
-    if (item === NOTHING) {
-      // The end was not among what we read: it is read again from the start.
-      throw new BailianError('damaged', 'The end of the answer is missing.');
-    }
-    if (item.retry !== undefined) {
-      this.#machine.retryMs = item.retry;
-      return;
-    }
-    if (item.isReconnect) throw new Lost('draining');
-    if (item.end) {
-      if (item.streamId !== this.streamId && this.streamId !== undefined) return;
-      await this.#finish(item);
-      return;
-    }
-    const told = this.#cursor.take(item);
-    if (!told.length && item.seq === undefined) return; // a heartbeat
-    if (item.seq) this.#machine.progressed(this.#options.now());
-    for (const event of told) this.#tell(event);
-    if (this.#isStopped && told[0]?.type === 'start') this.#stopServer();
-  }
-
-  #rewind() {
-    this.#isRewound = true;
-    for (const event of this.#cursor.rewind()) this.#tell(event);
-  }
-
-  async #wait(failure) {
-    const lost = failure instanceof Lost ? failure : new Lost('garbage');
-    const wait = this.#machine.lost(lost, this.#options.now());
-    if (wait === null) throw lastWord(lost);
-    if (this.#machine.silences >= SILENCES && this.#transports.length > 1) this.#transports.shift();
-    if (this.#isStopped && !this.streamId) {
-      this.#end(this.#cancelled());
-      return;
-    }
-    this.#tell({ type: 'reconnecting', attempt: this.#machine.attempts, delayMs: Math.round(wait), reason: lost.reason });
-    await new Promise((due) => {
-      const timer = this.#options.setTimeout(due, wait);
-      this.#wake = () => { this.#options.clearTimeout(timer); due(); };
-    });
-    this.#wake = null;
-    if (!this.#machine.isOver) this.#machine.on('due');
-  }
-
-  // --- ends
-
-  async #finish(item) {
-    let end;
-    for (const event of await this.#cursor.finish(item)) {
-      if (event.type === 'end') end = event;
-      else this.#tell(event);
-    }
-    this.#end(end);
-  }
-
-  #cancelled() {
-    return {
-      type: 'end', seq: this.seq, text: this.text, finishReason: 'cancelled', usage: this.#cursor.usage,
-      isComplete: false, error: 'The answer was stopped.', code: 'cancelled',
-    };
-  }
-
-  // Once; end is the last event, or null when only the reading ends.
-  #end(end) {
-    if (this.#machine.isOver) return;
-    this.#machine.on('end');
-    if (end) this.#tell(end);
-    const isWanted = end && (end.isComplete || (this.#isStopped && end.code === 'cancelled'));
-    if (isWanted) this.#settle.resolve(end);
-    else if (end) this.#settle.reject(new BailianError(end.code ?? 'internal', end.error, { isPassing: true }));
-    else this.#settle.reject(new BailianError('closed', 'The reading was closed.'));
-    this.#leave();
-  }
-
-  #fail(failure) {
-    if (this.#machine.isOver) return;
-    this.#machine.on('end');
-    this.#settle.reject(failure instanceof BailianError ? failure
-      : new BailianError('internal', String(failure?.message ?? failure)));
-    this.#leave();
-  }
-
-  #leave() {
-    this.#options.clearTimeout(this.#stopTimer);
-    this.resume();
-    this.#wake?.();
-    this.#abort?.abort(new Lost('closed'));
-    for (const reader of this.#readers) reader.end?.();
-  }
-
-  async #stopServer() {
-    try {
-      await this.#http.json('DELETE', `streams/${this.streamId}`);
-    } catch {
-      // The stream goes on without a reader; stopMs ends the wait for its end.
-    }
-  }
-
-  // --- readers
-
-  #tell(event) {
-    for (const reader of this.#readers) reader.tell(event);
-  }
-
-  // A slow iterator slows the connection down, and not the memory up.
-  async #room() {
-    for (const reader of this.#readers) await reader.room?.();
-  }
-}
-
-// Events that one iterator has not taken yet.
-class Queue {
-  #events = [];
-  #isEnded = false;
-  #arrival = null;
-  #space = null;
-
-  tell(event) {
-    this.#events.push(event);
-    this.#arrival?.();
-  }
-
-  end() {
-    this.#isEnded = true;
-    this.#arrival?.();
-  }
-
-  // Nobody takes any more.
-  drop() {
-    this.#events = [];
-    this.#space?.();
-  }
-
-  async next() {
-    while (!this.#events.length && !this.#isEnded) {
-      await new Promise((arrived) => { this.#arrival = arrived; });
-    }
-    const event = this.#events.shift();
-    if (this.#events.length < QUEUE) this.#space?.();
-    return event;
-  }
-
-  async room() {
-    if (this.#events.length < QUEUE) return;
-    await new Promise((space) => { this.#space = space; });
-    this.#space = null;
-  }
-}
-
-function lastWord(lost) {
-  if (lost.cause instanceof BailianError) return lost.cause;
-  return new BailianError('unreachable', 'The server cannot be reached.', { isPassing: true });
-}
-
-function sleep({ setTimeout: start, clearTimeout: stop }, ms, signal) {
-  return new Promise((done, fail) => {
-    const isOver = () => { stop(timer); fail(signal.reason); };
-    const timer = start(() => { signal.removeEventListener('abort', isOver); done(); }, ms);
-    if (signal.aborted) isOver();
-    else signal.addEventListener('abort', isOver, { once: true });
-  });
 }

@@ -14,6 +14,7 @@ export class Cursor {
   reasoning = '';
   references = [];
   usage = null;
+  loose = 0; // characters at the end of the text that came without a number
   #isStarted = false;
 
   constructor(place = {}) {
@@ -26,6 +27,7 @@ export class Cursor {
   rewind() {
     this.seq = 0;
     this.text = '';
+    this.loose = 0;
     this.reasoning = '';
     this.references = [];
     return [{ type: 'rewind', seq: 0 }];
@@ -34,6 +36,8 @@ export class Cursor {
   // An item of events.js -> what the reader is told, in order. An event that
   // was taken before tells nothing. The end is not taken here: see finish().
   take(item) {
+    if (item.isNamed) this.streamId ??= item.streamId;
+    if (item.loose !== undefined) return this.#takeLoose(item);
     if (!this.#isNew(item)) return [];
     const told = [];
     this.streamId = item.streamId;
@@ -51,6 +55,23 @@ export class Cursor {
     return this.streamId === undefined || item.streamId === this.streamId;
   }
 
+  // Text without a number stands until the numbered events that hold it come.
+  #takeLoose({ streamId, loose: text }) {
+    if (this.streamId !== undefined && streamId !== this.streamId) return [];
+    this.streamId = streamId;
+    this.text += text;
+    this.loose += text.length;
+    const told = { type: 'content', seq: this.seq, text };
+    return this.#isStarted ? [told] : [{ ...this.#start(), seq: this.seq }, told];
+  }
+
+  // What of a numbered text has not been taken without a number.
+  #fresh(text) {
+    const known = Math.min(this.loose, text.length);
+    this.loose -= known;
+    return text.slice(known);
+  }
+
   #start() {
     this.#isStarted = true;
     return { type: 'start', streamId: this.streamId, conversationId: this.conversationId, itemId: this.itemId };
@@ -61,9 +82,10 @@ export class Cursor {
       this.reasoning += item.reasoning;
       told.push({ type: 'reasoning', text: item.reasoning });
     }
-    if (item.content) {
-      this.text += item.content;
-      told.push({ type: 'content', text: item.content });
+    const content = this.#fresh(item.content ?? '');
+    if (content) {
+      this.text += content;
+      told.push({ type: 'content', text: content });
     }
     if (item.references) {
       this.references = [...this.references, ...item.references]; // each event has new ones
@@ -77,6 +99,7 @@ export class Cursor {
 
   #replace(text) {
     this.text = text;
+    this.loose = 0;
     return { type: 'replace', text };
   }
 

@@ -18,7 +18,9 @@ export class BailianError extends Error {
 }
 
 // A connection that could not be made, or ended too early: tried again.
-// reason: `network`, `closed`, `silent`, `garbage`, `status`, `draining`.
+// reason: `network`, `closed`, `silent`, `garbage`, `damaged`, `status`, `draining`;
+// `overrun` (read too slowly), `refused`, `unsupported`, `busy` (this transport
+// cannot be had), `climb` (a better one may work again).
 export class Lost extends Error {
   constructor(reason, { retryAfterMs = 0, cause } = {}) {
     super(reason, { cause });

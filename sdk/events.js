@@ -2,8 +2,9 @@
 // events - the two forms that the server gives an event -> one. What comes out:
 //   {streamId, seq, conversationId, itemId, content, reasoning, references,
 //    status, replace, rewrite, usage, isReconnect, end}
-// with only those members that the event has. Without a seq it is a heartbeat
-// or the request to reconnect.
+// with only those members that the event has. Without a seq it is a heartbeat,
+// the request to reconnect, {streamId, isNamed} (the stream's id is known now) or
+// {streamId, loose}: text without a number.
 import { Lost } from './errors.js';
 
 function parse(text) {
@@ -75,4 +76,10 @@ export function fromBatch(streamId, { seq, kind, text = '', fields = {} }) {
     case 'end': return { ...item, end: endOfBatch(fields) };
     default: return { ...item, status: { type: kind, ...fields } };
   }
+}
+
+// The state of a stream that has ended (docs/protocol.md, "State and stop"): an
+// end without a number.
+export function fromState(streamId, { outcome, code, length, sha256 }) {
+  return { streamId, end: endOfBatch({ outcome, reason: code, length, sha256 }) };
 }

@@ -11,6 +11,11 @@ export class Http {
     this.#options = options;
   }
 
+  // The same server, asked in another way.
+  by(fetch) {
+    return new Http({ ...this.#options, fetch });
+  }
+
   get userId() {
     return this.#options.userId;
   }
@@ -26,7 +31,8 @@ export class Http {
 
   // A response with a status of success. Throws Lost, BailianError, or what the
   // signal was aborted with.
-  async request(method, path, { query, headers, body, signal } = {}) {
+  // isStream: the answer is read while it comes.
+  async request(method, path, { query, headers, body, signal, isStream } = {}) {
     const { fetch } = this.#options;
     const language = valueOf(this.#options.language);
     const own = await valueOf(this.#options.headers);
@@ -35,11 +41,11 @@ export class Http {
     let response;
     try {
       response = await fetch(this.url(path, query), {
-        method, headers: sent, signal, cache: 'no-store', body: body === undefined ? undefined : JSON.stringify(body),
+        method, headers: sent, signal, isStream, cache: 'no-store', body: body === undefined ? undefined : JSON.stringify(body),
       });
     } catch (cause) {
       if (signal?.aborted) throw signal.reason;
-      throw new Lost('network', { cause });
+      throw cause instanceof Lost ? cause : new Lost('network', { cause });
     }
     if (!response.ok) throw await failureOf(response);
     return response;

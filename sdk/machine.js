@@ -9,13 +9,14 @@ const NEXT = {
   opened: { opening: 'reading' },
   lost:   { opening: 'waiting', reading: 'waiting' },
   due:    {                                            waiting: 'opening' },
+  moved:  { opening: 'opening', reading: 'opening' }, // to another transport
   end:    { opening: 'over',    reading: 'over',       waiting: 'over',   over: 'over' },
 };
 
 export class Machine {
   state = 'opening';
   attempts = 0; // losses since something new came
-  silences = 0; // losses in a row without a single byte
+  silences = 0; // losses in a row without a single byte, or without a good one
   retryMs = null; // the server's `retry:`, with its chance in it (C15)
   #options;
   #progressAt;
@@ -43,11 +44,16 @@ export class Machine {
     this.#progressAt = nowMs;
   }
 
+  // We were asleep, or without a network: that time does not count.
+  awoke(nowMs) {
+    this.#progressAt = nowMs;
+  }
+
   // The connection is gone -> how long to wait, or null: it has been too long.
   // Without bounds a server that restarts would get all its readers at once.
   lost({ reason, retryAfterMs = 0 }, nowMs) {
     this.on('lost');
-    this.silences = reason === 'silent' ? this.silences + 1 : 0;
+    this.silences = reason === 'silent' || reason === 'garbage' ? this.silences + 1 : 0;
     if (nowMs - this.#progressAt > this.#options.giveUpMs) return null;
     const wait = Math.max(this.#backOff(), retryAfterMs);
     this.attempts += 1;

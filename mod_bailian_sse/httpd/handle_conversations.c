@@ -103,14 +103,15 @@ static int one(request_rec *r, bl_call_t *call, const char *id)
     bl_buf_t out;
     int rc;
 
-    if (!bl_call_method_is(r, call, "GET PATCH DELETE", &rc)) return rc;
+    if (!bl_call_method_is(r, call, "GET PATCH POST DELETE", &rc)) return rc;
     if (r->method_number == M_DELETE) {
         rv = bl_store_do_delete(store, call->principal.text, id);
         if (rv == APR_SUCCESS) {
             return bl_call_answer(r, HTTP_NO_CONTENT, "text/plain", "", 0);
         }
     }
-    else if (r->method_number == M_PATCH) {
+    else if (r->method_number != M_GET) {
+        /* POST: mini-programs have no PATCH. */
         rv = rename_it(r, call, id, &detail);
     }
     if (rv != APR_SUCCESS) return bl_call_problem(r, call, rv, detail);

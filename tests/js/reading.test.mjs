@@ -172,7 +172,8 @@ test('a server that restarts asks its reader back after the time it gives', asyn
 });
 
 test('bytes that are no event are a loss', async () => {
-  const run = await ask([stream(start(), 'data: {"content":\n\n'), stream('data: 7\n\n'), stream(end(2, ''))]);
+  const run = await ask([stream(start(), 'data: {"content":\n\n'), stream('data: 7\n\n'), stream(end(2, ''))],
+    { options: { transport: 'sse' } });
   assert.deepEqual(run.events.filter((one) => one.type === 'reconnecting').map((one) => one.reason), ['garbage', 'garbage']);
 });
 
