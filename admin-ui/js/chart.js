@@ -5,10 +5,13 @@ import { h, replace, setText } from './dom.js';
 import { clock, moment } from './format.js';
 
 const COLOURS = ['--c1', '--c2', '--c3', '--c4', '--c5', '--c6', '--c7', '--c8', '--c9', '--c10', '--c11', '--c12', '--c13'];
+const number = (one, i) => one.colour ?? (i % COLOURS.length) + 1;
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const HEIGHT = 170;
+const SHORT_S = 900; // what is shorter has seconds at its axis
 
-// series: [{name, values}], of `stepMs` from `from` (ms). show(n) -> text.
+// series: [{name, values, colour?}], of `stepMs` from `from` (ms); `colour` is
+// 1 to 13, by place where it is left out. show(n) -> text.
 export function makeChart(title, show) {
   const place = h('div', { class: 'plot', 'aria-hidden': 'true' });
   const legend = h('ul', { class: 'legend' });
@@ -21,22 +24,27 @@ export function makeChart(title, show) {
     return [Array.from({ length }, (_, i) => (from + i * stepMs) / 1000), ...series.map((one) => one.values)];
   }
 
+  function timeOf(given, s) {
+    if (given.isLong) return moment(s * 1000).slice(5, 16);
+    return last.span < SHORT_S ? clock(s * 1000) : clock(s * 1000).slice(0, 5);
+  }
+
   function build(given) {
     plot?.destroy();
     const axis = { stroke: colour('--soft'), grid: { stroke: colour('--line'), width: 1 }, ticks: { show: false }, font: '12px system-ui, sans-serif' };
     plot = new UPlot({
       width: Math.max(place.clientWidth, 200),
       height: HEIGHT,
+      padding: [8, given.isLong ? 36 : 18, 0, 0],
       legend: { show: false },
       cursor: { y: false, drag: { x: false, y: false } },
       scales: { y: { range: (_, low, high) => [Math.min(0, low ?? 0), (high || 1) * 1.08] } },
       axes: [
-        { ...axis, size: 28, values: (_, ticks) => ticks.map((s) => (given.isLong ? moment(s * 1000).slice(5, 16) : clock(s * 1000).slice(0, 5))),
-          space: given.isLong ? 100 : 60 },
-        { ...axis, size: 62, values: (_, ticks) => ticks.map((n) => (n === null ? '' : show(n))) },
+        { ...axis, size: 28, values: (_, ticks) => ticks.map((s) => timeOf(given, s)), space: given.isLong ? 100 : 75 },
+        { ...axis, size: 56, values: (_, ticks) => ticks.map((n) => (n === null ? '' : show(n))) },
       ],
       series: [{}, ...given.series.map((one, i) => ({
-        label: one.name, stroke: colour(COLOURS[i % COLOURS.length]), width: 1.6, points: { show: false },
+        label: one.name, stroke: colour(COLOURS[number(one, i) - 1]), width: 1.6, points: { show: false },
         fill: given.series.length === 1 ? `${colour(COLOURS[0])}22` : undefined }))],
       hooks: { setCursor: [(u) => drawLegend(u.cursor.idx)] },
     }, data(given), place);
@@ -48,7 +56,7 @@ export function makeChart(title, show) {
     const items = last.series.map((one, i) => {
       const at = index ?? one.values.findLastIndex((n) => n !== null);
       const value = one.values[at];
-      return h('li', { 'data-colour': String(i % COLOURS.length + 1) }, h('span', {}, one.name), ' ',
+      return h('li', { 'data-colour': String(number(one, i)) }, h('span', {}, one.name), ' ',
         h('b', {}, value === null || value === undefined ? '–' : show(value)));
     });
     replace(legend, items);
@@ -60,7 +68,7 @@ export function makeChart(title, show) {
     update(given) {
       const names = given.series.map((one) => one.name).join('\n');
       const isSame = plot && last && names === last.series.map((one) => one.name).join('\n') && last.isLong === given.isLong;
-      last = given;
+      last = { ...given, span: (Math.max(0, ...given.series.map((one) => one.values.length)) * given.stepMs) / 1000 };
       if (isSame) plot.setData(data(given));
       else build(given);
       drawLegend(plot.cursor.idx);

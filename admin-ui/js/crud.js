@@ -2,7 +2,7 @@
 // What lists of stored objects have in common: they are all here, are filtered
 // and sorted here, and each can be added, edited and deleted.
 import { get, patch, post, remove } from './api.js';
-import { attempt, confirm, edit, openDialog } from './dialog.js';
+import { attempt, confirm, edit, explain, openDialog } from './dialog.js';
 import { button, h, replace } from './dom.js';
 import { arrange } from './listing.js';
 import { makePager, makeTable } from './table.js';
@@ -37,7 +37,6 @@ export function makeList({ fields, tools = [], ...options }) {
     at = found.page;
     table.show(found.rows, rows.length > 0);
     pager.show({ from: at * SIZE, count: found.rows.length, total: found.total, hasBack: at > 0, hasOn: at + 1 < found.pages });
-    pager.node.hidden = found.pages < 2;
   }
 
   return {
@@ -60,11 +59,11 @@ async function choose(row, actions) {
 
 // Buttons of a row; a button is [text, act(row), when(row)] or null. What does
 // not fit is behind «More».
-export function rowButtons(list) {
+export function rowButtons(list, fit = FIT) {
   const actions = list.filter(Boolean);
   const able = (row) => actions.filter(([, , when]) => !when || when(row));
   return (row) => {
-    const first = actions.length > FIT ? actions.slice(0, 1) : actions;
+    const first = actions.length > fit ? actions.slice(0, 1) : actions;
     const made = first.map(([text, act, when]) => ({ when, node: button(text, () => act(row()), { class: 'small' }) }));
     if (first.length < actions.length) made.push({ node: button(`${t('more')} …`, () => choose(row(), able(row()).filter((one) => !first.includes(one))), { class: 'small' }) });
     const box = h('div', { class: 'row-actions' }, made.map((one) => one.node));
@@ -113,7 +112,7 @@ export async function editObject({ path, before, fields, title, intro, done }) {
           overwritten = await send(values, form);
           close();
         } catch (error) {
-          form.showError(error.message, error.field);
+          form.showError(explain(error), error.field);
         }
       };
       replace(place, conflictNodes(form.changes(values), now, save, close));

@@ -2,7 +2,7 @@
 // The frame of all pages: who asks, where one can go, what is shown now, and
 // how old it is.
 import * as api from './api.js';
-import { byId, button, h, replace, setState, setText } from './dom.js';
+import { append, byId, button, h, notice, replace, setState, setText } from './dom.js';
 import { explain } from './dialog.js';
 import { age, clock } from './format.js';
 import { applyTo, isChinese, remember, remembered, switchLanguage, t, term } from './text.js';
@@ -73,7 +73,8 @@ function every(ms, ask, signal) {
 
 function openPage() {
   const { name, id, params } = readHash();
-  const page = pages.find((one) => one.name === name && canOpen(one)) ?? pages[0];
+  const wanted = pages.find((one) => one.name === name) ?? pages[0];
+  const page = canOpen(wanted) ? wanted : { ...wanted, open: openNone };
   current?.close();
   const ending = new AbortController();
   const root = h('div', { class: 'page', 'data-page': page.name });
@@ -95,6 +96,12 @@ function openPage() {
   current = { name: page.name, close: () => { ending.abort(); after?.(); } };
   drawNav();
   showState();
+}
+
+// A page that this role, or this version of the module, does not have.
+function openNone({ root, told: done }) {
+  append(root, [h('div', { class: 'head' }, h('h2', {}, t('page.none'))), notice(t('page.none.text'))]);
+  done();
 }
 
 function drawNav() {

@@ -7,7 +7,8 @@ import { t } from './text.js';
 
 const TYPING_MS = 300;
 
-// filters: {name: {label, type: text|time|choice|tick, options, wide}}. The
+// filters: {name: {label, type: text|time|choice|tick, options, kind}}, where kind
+// is how broad it is: wide, narrow. The
 // page keeps what was entered in its address. query(values) -> for the server.
 export function makePaged(page, { path, filters, query = (values) => values, file, filled = () => {}, ...options }) {
   let cursors = ['']; // of the pages before this one, and of this one
@@ -59,7 +60,7 @@ export function makePaged(page, { path, filters, query = (values) => values, fil
     filled(wanted, said, signal);
   }
 
-  const label = (name, { label: text, type, wide }) => h('label', { class: type === 'tick' ? 'tick' : type === 'time' ? 'time' : wide ? 'wide' : '' }, type === 'tick' ? [inputs[name], text] : [text, inputs[name]]);
+  const label = (name, { label: text, type, kind }) => h('label', { class: kind ?? { tick: 'tick', time: 'time' }[type] ?? '' }, type === 'tick' ? [inputs[name], text] : [text, inputs[name]]);
   const refresh = page.every(0, ask);
   return {
     node: h('div', {}, h('div', { class: 'toolbar' }, Object.entries(filters).map(([name, filter]) => label(name, filter)), h('span', { class: 'space' }), table.chooseColumns(), csv), table.node, pager.node),

@@ -22,7 +22,7 @@ export function makeTable({ id, columns, key, label, selectable = false, onSort,
   const body = h('tbody');
   const table = h('table', { class: 'list' }, h('caption', { class: 'unseen' }, label), h('thead', {}, head), body);
   const nothing = h('p', { class: 'nothing', hidden: true });
-  const scroll = h('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': label }, table);
+  const scroll = h('div', { class: 'scroll', hidden: true, tabindex: '0', role: 'region', 'aria-label': label }, table);
   const node = h('div', { class: 'table' }, scroll, nothing);
   const all = h('input', { type: 'checkbox', 'aria-label': t('select.all'), onchange: () => selectAll(all.checked) });
 
@@ -178,7 +178,7 @@ export function makePager(go) {
         : t('page.of', { from: from + 1, to: from + count, total: total.toLocaleString('en-US') }));
       back.disabled = !hasBack;
       on.disabled = !hasOn;
-      node.hidden = !count && !hasBack && !hasOn;
+      node.hidden = !hasBack && !hasOn;
     },
   };
 }

@@ -67,7 +67,7 @@ export function answersOf({ text = (_, value) => value, role = 'admin', rows = 1
     algorithm: n === 2 ? 'RS256' : null, publicKey: n === 2 ? s('publicKey', '-----BEGIN PUBLIC KEY-----') : null, issuer: n === 2 ? s('issuer', 'https://sso.example.com') : null, audience: n === 2 ? s('audience', 'bailian') : null, leewaySeconds: n === 2 ? 60 : null, createdAt: ago(9e9), updatedAt: ago(8e8) });
   const page = (items) => ({ items, next: null });
   const retention = { version: 2, retention: { conversationDays: 365, eventDays: 30 }, progress: { state: 'idle', conversationsDeleted: 12, streamsTrimmed: 340, passAt: ago(7e6), oldestAt: ago(2e10), oldestEventsAt: ago(2.5e9), freeBytes: 81920 } };
-  const live = () => ({ at: new Date(NOW).toISOString(), total: rows, matched: rows, phases: { streaming: Math.ceil(rows / 2), waiting: Math.floor(rows / 8) }, items: many(stream) });
+  const live = () => ({ at: new Date(NOW).toISOString(), total: rows, matched: rows, phases: { streaming: Math.ceil(rows / 2), waiting: Math.floor(rows / 8) }, items: many(stream).reverse() });
   const series = (name) => ({ live: wave(360, 40, 20), first_content_p50_ms: wave(360, 350, 60), first_content_p95_ms: wave(360, 900, 300), events: wave(360, 2400, 900), heartbeats: wave(360, 30, 8), retries: wave(360, 2, 2), errors: wave(360, 1, 1) })[name];
   return {
     'GET api/me': { user: s('user', 'li'), role, from: '127.0.0.1', routes: [] },
@@ -82,7 +82,7 @@ export function answersOf({ text = (_, value) => value, role = 'admin', rows = 1
     'GET api/live': () => ({ ...live(), next: null }),
     'GET api/live/events': { sse: [['snapshot', live()]] },
     'POST api/live/stop': ({ body }) => ({ results: body.ids.map((one) => ({ id: one, state: 'stopped' })) }),
-    'GET api/streams/{id}': { ...end(3), live: false, attempts, timelineLost: 0, timeline: [{ atMs: 0, what: 'start' }, { atMs: 1, what: 'attempt', n: 1 }, { atMs: 213, what: 'failed', n: 1, class: s('class', 'upstream_unavailable'), status: 503 }, { atMs: 214, what: 'retry', n: 500 },
+    'GET api/streams/{id}': { ...end(2), live: false, attempts, timelineLost: 0, timeline: [{ atMs: 0, what: 'start' }, { atMs: 1, what: 'attempt', n: 1 }, { atMs: 213, what: 'failed', n: 1, class: s('class', 'upstream_unavailable'), status: 503 }, { atMs: 214, what: 'retry', n: 500 },
       { atMs: 714, what: 'attempt', n: 2 }, { atMs: 1102, what: 'firstContent' }, { atMs: 2600, what: 'attached', n: 2 }, { atMs: 4200, what: 'left', n: 1 }, { atMs: 9100, what: 'heartbeats', n: 2 }, { atMs: 9114, what: 'end', outcome: 'error', class: s('class', 'upstream_quota') }] },
     'GET api/streams/{id}/events': { sse: [['message', { content: s('content', '绿茶'), isEnd: false }], ['message', { content: s('content', '绿茶要八十度的水。'), isEnd: true }]] },
     'GET api/ends': page(many(end)),

@@ -18,7 +18,7 @@ const COLUMNS = [
 export function open(page) {
   const list = makePaged(page, { id: 'audit', columns: COLUMNS, key: (row) => row.id, label: t('page.audit'), path: 'api/audit', file: 'audit.csv', empty: 'audit.empty',
     filters: {
-      q: { label: t('audit.q'), wide: true }, actor: { label: t('audit.actor') }, action: { label: t('audit.action') }, object: { label: t('audit.object') },
+      q: { label: t('audit.q'), kind: 'wide' }, actor: { label: t('audit.actor') }, action: { label: t('audit.action') }, object: { label: t('audit.object') },
       outcome: { label: t('filter.outcome'), type: 'choice', options: [['', t('all')], ['done', t('done.done')], ['refused', t('done.refused')]] },
       from: { label: t('from'), type: 'time' }, to: { label: t('to'), type: 'time' },
     } });

@@ -17,9 +17,9 @@ const COLUMNS = [
   { id: 'state', text: (c) => term('state', c.state), badge: (c) => ({ ok: 'good', disabled: '' })[c.state] ?? 'bad', sort: (c) => c.state },
   { id: 'scopes', text: (c) => c.scopes.map((one) => term('scope', one)).join(', ') },
   { id: 'apps', text: (c) => (c.apps.length ? c.apps.join(', ') : t('all')), title: (c) => c.apps.join(', ') },
+  { id: 'last4', text: (c) => tail(c.last4) },
   { id: 'limits', text: limits, title: limits },
   { id: 'expiresAt', text: (c) => (c.expiresAt ? moment(c.expiresAt) : t('never')), sort: (c) => c.expiresAt },
-  { id: 'last4', text: (c) => tail(c.last4) },
   { id: 'note', text: (c) => c.note ?? NONE, title: (c) => c.note },
   { id: 'fingerprint', text: (c) => c.fingerprint ?? NONE, hide: true },
   { id: 'createdAt', text: (c) => moment(c.createdAt), sort: (c) => c.createdAt, hide: true },
@@ -40,13 +40,24 @@ const ISSUER = [
 ];
 const ALGORITHM = { name: 'algorithm', type: 'choice', options: ['RS256', 'ES256'].map((id) => [id, id]), needed: true };
 
+// navigator.clipboard is there with TLS only; what is selected can be copied
+// without it.
+async function copied(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    return document.execCommand('copy');
+  }
+}
+
 // The one time that a token is seen.
 async function showOnce({ name, token }) {
   const place = h('input', { type: 'text', readonly: '', class: 'code', value: token, 'aria-label': t('kind.token'), onfocus: (event) => event.target.select() });
   const box = openDialog(t('callers.once.title', { name }), h('p', {}, t('callers.once')), place, h('div', { class: 'buttons' },
     button(t('copy'), async () => {
       place.select();
-      await navigator.clipboard?.writeText(token).then(() => toast(t('copied'))).catch(() => {});
+      if (await copied(token)) toast(t('copied'));
     }), button(t('close'), () => box.close(), { class: 'primary' })));
   await box.closed;
   place.value = '';

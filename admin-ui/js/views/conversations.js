@@ -62,7 +62,7 @@ function openList(page) {
   const mayRead = page.may('GET api/conversations/{id}');
   const list = makePaged(page, { id: 'conversations', columns: columns(mayRead), key: (c) => c.id, label: t('page.conversations'), path: 'api/conversations', empty: 'conv.empty',
     filters: {
-      ...(mayRead && { q: { label: t('conv.words'), wide: true } }),
+      ...(mayRead && { q: { label: t('conv.words'), kind: 'wide' } }),
       user: { label: t('filter.user') }, app: { label: t('filter.app') },
       outcome: { label: t('filter.outcome'), type: 'choice', options: [['', t('all')], ...OUTCOMES.map((id) => [id, term('outcome', id)])] },
       from: { label: t('from'), type: 'time' }, to: { label: t('to'), type: 'time' },

@@ -11,6 +11,7 @@ import { outcomeState } from './stream.js';
 
 const RANGES = { '1h': 3600e3, '24h': 86400e3, '7d': 7 * 86400e3, '30d': 30 * 86400e3 };
 const OUTCOMES = ['completed', 'length', 'cancelled', 'timeout', 'error', 'interrupted'];
+const COLOURS = { completed: 1, length: 6, cancelled: 10, timeout: 2, error: 4, interrupted: 5 };
 const GROUPS = ['outcome', 'code', 'app', 'upstream', 'key', 'attempts'];
 
 const COLUMNS = [
@@ -40,11 +41,11 @@ export function open(page) {
   const choices = (names, kind) => names.map((id) => [id, t(`${kind}.${id}`)]);
   const list = makePaged(page, { id: 'ends', columns: [idColumn(page), ...COLUMNS], key: (s) => s.id, label: t('page.ends'), path: 'api/ends', file: 'ends.csv', empty: 'ends.empty',
     filters: {
-      q: { label: t('filter.find'), wide: true },
+      q: { label: t('filter.find'), kind: 'wide' },
       range: { label: t('filter.range'), type: 'choice', options: choices(Object.keys(RANGES), 'range'), value: '24h' },
       by: { label: t('filter.by'), type: 'choice', options: choices(GROUPS, 'by') },
       outcome: { label: t('filter.outcome'), type: 'choice', options: [['', t('all')], ...OUTCOMES.map((id) => [id, term('outcome', id)])] },
-      code: { label: t('filter.code') }, app: { label: t('filter.app') }, user: { label: t('filter.user') }, upstream: { label: t('filter.upstream') }, key: { label: t('filter.key') },
+      ...Object.fromEntries(['code', 'app', 'user', 'upstream', 'key'].map((name) => [name, { label: t(`filter.${name}`), kind: 'narrow' }])),
     },
     // Who asks for one stream by its id means it whenever it was.
     query: ({ range, by, ...rest }) => ({ ...rest, from: rest.q ? '' : String(Math.floor((Date.now() - RANGES[range]) / 60000) * 60000) }),
@@ -52,7 +53,7 @@ export function open(page) {
       const by = new URLSearchParams(location.hash.split('?')[1]).get('by') ?? page.params.get('by') ?? 'outcome';
       const { from, bucketMs, groups } = await get('api/ends/summary', { ...wanted, by }, signal);
       const name = (one) => (one === 'other' ? t('ends.other') : by === 'outcome' ? term('outcome', one) : one || NONE);
-      const series = groups.length ? groups.map((group) => ({ name: `${name(group.name)} (${count(group.count)})`, values: group.values })) : [{ name: t('by.outcome'), values: [] }];
+      const series = groups.length ? groups.map((group) => ({ name: `${name(group.name)} (${count(group.count)})`, values: group.values, ...(by === 'outcome' && { colour: COLOURS[group.name] }) })) : [{ name: t('by.outcome'), values: [] }];
       chart.update({ from: typeof from === 'number' ? from : Date.parse(from), stepMs: bucketMs, series, isLong: bucketMs >= 600000 });
     } });
   append(page.root, [h('div', { class: 'head' }, h('h2', {}, t('page.ends'))), chart.node, list.node]);

@@ -59,7 +59,7 @@ function makeFilters(page, changed) {
   inputs.limit = h('select', { onchange: changed }, ['50', '100', '200', '500'].map((n) => h('option', { value: n, selected: n === (given('limit') || '100') }, n)));
   const label = (name, word, kind) => h('label', { class: kind }, t(`filter.${word ?? name}`), inputs[name]);
   return {
-    nodes: [label('q', 'q', 'wide'), label('phase'), label('app'), label('user'), label('key'), label('transport'), label('limit', 'size')],
+    nodes: [label('q', 'q', 'wide'), label('phase', 'phase', 'narrow'), label('app', 'app', 'narrow'), label('user', 'user', 'narrow'), label('key', 'key', 'narrow'), label('transport', 'transport', 'narrow'), label('limit', 'size', 'narrow')],
     values: () => Object.fromEntries(Object.entries(inputs).map(([name, input]) => [name, input.value.trim()])),
     // How many streams are in each phase stands in the choice.
     count(phases) {

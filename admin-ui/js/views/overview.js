@@ -2,7 +2,7 @@
 // What runs, how fast, what went wrong, and whether all is well.
 import { get } from '../api.js';
 import { keepCharts, makeChart } from '../chart.js';
-import { append, fillList, h, replace, section, setState, setText } from '../dom.js';
+import { append, fillList, h, replace, section, setState } from '../dom.js';
 import { bytes, count, duration, rate } from '../format.js';
 import { t, term } from '../text.js';
 
@@ -24,7 +24,7 @@ function showNow(list, o) {
     [t('now.heartbeats'), rate(w.heartbeatsPerSecond)],
     [t('now.retries'), rate(w.retriesPerSecond), w.retriesPerSecond >= 1 ? 'bad' : ''],
     [t('now.tokens'), rate(w.tokensPerSecond)],
-  ]);
+  ].slice(0, o.window ? 8 : 1));
 }
 
 function showHour(list, o) {
@@ -51,7 +51,7 @@ function showErrors(place, errors, hasEnds) {
   replace(place, list);
 }
 
-function showServer(list, o) {
+function showServer(list, o, versions) {
   const child = (c) => t(c.draining ? 'server.draining' : 'server.child', { pid: c.pid, live: count(c.live) });
   fillList(list, [
     [t('server.module'), `mod_bailian_sse ${o.version}`],
@@ -59,19 +59,19 @@ function showServer(list, o) {
     [t('server.turn'), duration(Math.max(0, ...o.children.map((c) => c.turnLongestMs)))],
     [t('server.store'), t('server.store.text', { state: term('check', o.store.state), queued: count(o.store.queued) }), o.store.state === 'ok' ? '' : 'bad'],
     [t('server.wal'), bytes(o.store.walBytes)],
+    ...(versions ? [[t('server.versions'), Object.entries(versions).map((pair) => pair.join(' ')).join(' · ')]] : []),
   ]);
 }
 
 function check({ name, state, detail, fix }) {
   return h('li', {}, h('span', { class: 'badge', 'data-state': STATES[state] ?? '' }, term('check', state)),
-    h('span', {}, h('b', {}, name), detail ? ` – ${detail}` : ''), fix ? h('span', { class: 'fix' }, fix) : null);
+    h('span', {}, h('b', {}, name), detail ? ` – ${detail}` : ''), fix ? h('code', { class: 'fix' }, fix) : null);
 }
 
-function showHealth(place, versions, health) {
+function showHealth(place, health) {
   const rank = ['error', 'warning', 'ok'];
   const checks = [...health.checks].sort((a, b) => rank.indexOf(a.state) - rank.indexOf(b.state));
   replace(place, h('ul', { class: 'checks' }, checks.map(check)));
-  setText(versions, Object.entries(health.versions).map(([name, version]) => `${name} ${version}`).join(' · '));
 }
 
 function showCharts(charts, { stepMs, from, series }) {
@@ -92,7 +92,7 @@ export function open(page) {
   const hour = h('dl', { class: 'cards' });
   const ends = h('dl', { class: 'cards' });
   const server = h('dl', { class: 'facts' });
-  const versions = h('p', { class: 'soft' });
+  let versions = null;
   const errors = h('div');
   const health = h('div');
   const charts = {
@@ -101,27 +101,31 @@ export function open(page) {
     events: makeChart(t('chart.events'), rate),
     errors: makeChart(t('chart.errors'), rate),
   };
+  const hourSection = section(t('overview.hour'), hour);
+  const errorSection = section(t('overview.errors'), h('div', { class: 'panel' }, errors));
   const range = h('select', { class: 'range', 'aria-label': t('overview.range'), onchange: () => { page.keep({ range: range.value }); draw?.(); } },
     ['5m', '1h'].map((id) => h('option', { value: id, selected: id === (page.params.get('range') ?? '1h') }, t(`range.${id}`))));
   append(page.root, [
     h('div', { class: 'head' }, h('h2', {}, t('page.overview')), page.may('GET api/history') ? range : null),
     section(t('overview.now'), now),
     page.may('GET api/history') ? section(t('overview.charts'), h('div', { class: 'charts' }, Object.values(charts).map((chart) => chart.node))) : null,
-    section(t('overview.hour'), hour),
+    hourSection,
     h('div', { class: 'columns-2' },
       page.may('GET api/health') ? section(t('overview.health'), h('div', { class: 'panel' }, health)) : null,
-      section(t('overview.errors'), h('div', { class: 'panel' }, errors))),
+      errorSection),
     section(t('overview.ends'), ends),
-    section(t('overview.server'), h('div', { class: 'panel' }, server, versions)),
+    section(t('overview.server'), h('div', { class: 'panel' }, server)),
   ]);
   const release = keepCharts(Object.values(charts));
 
   page.every(2000, async (signal) => {
     const o = await get('api/overview', {}, signal);
     showNow(now, o);
+    hourSection.hidden = !o.lastHour;
+    errorSection.hidden = !o.lastHour;
     showHour(hour, o);
     showErrors(errors, o.lastHour?.errors, page.may('GET api/ends'));
-    showServer(server, o);
+    showServer(server, o, versions);
     fillList(ends, OUTCOMES.map((name) => {
       const n = o.counters[`streams_${name}`];
       return [term('outcome', name), count(n), n && BAD.includes(name) ? 'bad' : ''];
@@ -130,6 +134,10 @@ export function open(page) {
   });
   const draw = page.may('GET api/history')
     ? page.every(5000, async (signal) => showCharts(charts, await get('api/history', { series: SERIES, range: range.value }, signal))) : null;
-  if (page.may('GET api/health')) page.every(15000, async (signal) => showHealth(health, versions, await get('api/health', {}, signal)));
+  if (page.may('GET api/health')) page.every(15000, async (signal) => {
+    const said = await get('api/health', {}, signal);
+    versions = said.versions;
+    showHealth(health, said);
+  });
   return release;
 }

@@ -36,12 +36,12 @@ const appFields = (upstreams) => [
 const keysText = ({ enabled, disabled, reenter }) => [t('upstreams.keys', { enabled }), disabled && t('upstreams.keys.disabled', { n: disabled }), reenter && t('upstreams.keys.reenter', { n: reenter })].filter(Boolean).join(', ');
 const UPSTREAM_COLUMNS = [
   { id: 'name', text: (u) => u.name, title: (u) => u.name, sort: (u) => u.name },
-  { id: 'baseUrl', text: (u) => u.baseUrl, title: (u) => u.baseUrl, sort: (u) => u.baseUrl },
-  { id: 'region', text: (u) => u.region ?? NONE, sort: (u) => u.region },
   { id: 'state', text: (u) => (u.nextProbeMs > 0 ? t('state.left', { state: term('state', u.state), left: duration(u.nextProbeMs) }) : term('state', u.state)), badge: (u) => keyState(u.state), sort: (u) => u.state },
-  { id: 'failures', number: 1, text: (u) => count(u.failures), sort: (u) => u.failures },
-  { id: 'keys', text: (u) => keysText(u.keys) },
+  { id: 'baseUrl', text: (u) => u.baseUrl, title: (u) => u.baseUrl, sort: (u) => u.baseUrl },
+  { id: 'keys', text: (u) => keysText(u.keys), title: (u) => keysText(u.keys) },
   { id: 'apps', number: 1, text: (u) => count(u.apps), sort: (u) => u.apps },
+  { id: 'region', text: (u) => u.region ?? NONE, sort: (u) => u.region },
+  { id: 'failures', number: 1, text: (u) => count(u.failures), sort: (u) => u.failures, hide: true },
   { id: 'note', text: (u) => u.note ?? NONE, title: (u) => u.note, hide: true },
 ];
 const APP_COLUMNS = [
@@ -59,11 +59,11 @@ export function open(page) {
   const appPath = (a) => `api/apps/${encodeURIComponent(a.name)}`;
   const upstreamList = makeList({ id: 'upstreams', label: t('upstreams.title'), key: (u) => u.name, fields: ['name', 'baseUrl', 'region', 'note'], empty: 'upstreams.empty', sort: 'name',
     columns: [...UPSTREAM_COLUMNS, { id: 'actions', make: rowButtons([
-      page.may('POST api/upstreams/{id}/restore') && [t('keys.restore'), (u) => run(() => attempt(() => post(upstreamPath(u, 'restore')), t('keys.restored', { name: u.name }))), (u) => u.state !== 'ok'],
       page.may('PATCH api/upstreams/{id}') && [t('change'), (u) => run(() => editObject({ path: upstreamPath(u), before: u, title: t('keys.edit.title', { name: u.name }), intro: t('upstreams.intro'),
         fields: upstreamFields(), done: (said) => said.notice }))],
+      page.may('POST api/upstreams/{id}/restore') && [t('keys.restore'), (u) => run(() => attempt(() => post(upstreamPath(u, 'restore')), t('keys.restored', { name: u.name }))), (u) => u.state !== 'ok'],
       page.may('DELETE api/upstreams/{id}') && [t('remove'), (u) => run(() => removeObject({ path: upstreamPath(u), name: u.name, version: u.version, text: t('upstreams.remove.text') }))],
-    ]) }] });
+    ], 2) }] });
   const appList = makeList({ id: 'apps', label: t('apps.title'), key: (a) => a.name, fields: ['name', 'upstream', 'appId', 'note'], empty: 'apps.empty', sort: 'name',
     columns: [...APP_COLUMNS, { id: 'actions', make: rowButtons([
       page.may('POST api/apps/{id}/try') && [t('apps.try'), (a) => tryApp(a)],

@@ -23,6 +23,9 @@ export default {
   'page.audit': ['Audit', '审计'],
   'page.pathcheck': ['Path check', '链路检测'],
 
+  'page.none': ['Not available', '不可用'],
+  'page.none.text': ['This page is not for your role, or not in this version of the module.', '您的角色无权访问此页，或当前版本的模块没有此功能。'],
+
   loading: ['Loading …', '加载中…'],
   fresh: ['Up to date', '已是最新'],
   'as.of': ['As of {at}', '截至 {at}'],

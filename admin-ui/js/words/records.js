@@ -67,7 +67,7 @@ export default {
   'retention.free': ['Free space in the file', '文件内可用空间'],
   'audit.empty': ['Nothing was done in this range.', '此范围内没有操作。'],
   'audit.actor': ['Who', '操作者'],
-  'audit.action': ['What (key.* for all of keys)', '操作（key.* 表示全部 Key 操作）'],
+  'audit.action': ['What, as key.*', '操作，如 key.*'],
   'audit.object': ['Object', '对象'],
   'audit.q': ['Words', '关键词'],
   'audit.intro': ['Rows are never changed or deleted.', '记录不可修改或删除。'],
