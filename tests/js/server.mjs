@@ -216,6 +216,8 @@ export async function startServer({ port, extra = '', admin = '' } = {}) {
     log,
     origin: `http://127.0.0.1:${listen}`,
     base: `http://127.0.0.1:${listen}/bailian`,
+    asAdmin: (path, options = {}) => fetch(`http://127.0.0.1:${listen}/bailian-admin/${path}`, { ...options,
+      headers: { Authorization: `Basic ${btoa('li:canary-password')}`, 'Content-Type': 'application/json', ...options.headers } }),
     graceful: async () => {
       const count = () => log().split('resuming normal operations').length;
       const before = count();
