@@ -2,6 +2,7 @@
 #include "engine_private.h"
 #include "key_check.h"
 #include "live.h"
+#include "notes.h"
 #include "remote.h"
 #include "base/clock.h"
 #include "base/errors.h"
@@ -166,6 +167,7 @@ void bl_engine_close(bl_engine_t *e)
     bl_key_check_rt_free_all(e);
     bl_remote_rt_free_all(e);
     bl_remote_close(e);
+    bl_notes_close(e);
     bl_transfer_rt_forget_spares();
     bl_reactor_destroy(e->reactor);
     if (e->store) bl_store_close(e->store, CLOSE_WAIT_MS);

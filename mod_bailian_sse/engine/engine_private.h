@@ -12,6 +12,7 @@
 typedef struct bl_live_t bl_live_t;
 typedef struct bl_mirror_t bl_mirror_t;
 typedef struct bl_check_t bl_check_t;
+typedef struct bl_notes_t bl_notes_t;
 
 struct bl_engine_t {
     bl_engine_conf_t conf;
@@ -25,6 +26,7 @@ struct bl_engine_t {
     bl_live_t *lives;     /* reactor: all, also those that end */
     bl_check_t *checks;   /* reactor: tests of keys (key_check.h) */
     bl_mirror_t *mirrors; /* reactor: streams of other children */
+    bl_notes_t *notes;    /* NULL: nobody listens (notes.h) */
     int remote_fd;
     bl_watch_t remote_watch; /* reactor */
     bl_letter_t remote_letter;

@@ -4,6 +4,7 @@
 #include "park.h"
 #include "ws_socket.h"
 #include "crypto/keyring.h"
+#include "engine/notes.h"
 #include "shm/targets.h"
 
 #include <apr_shm.h>
@@ -144,6 +145,12 @@ void bl_child_init(apr_pool_t *pchild, server_rec *s)
     }
     apr_pool_cleanup_register(pchild, NULL, close_engine,
                               apr_pool_cleanup_null);
+    rv = bl_notes_listen(engine, bl_talk_note);
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, rv, s,
+                     BL_LOGNO(1852) "this child hears nothing of what callers "
+                                    "tell their connections in other ones");
+    }
 }
 
 void bl_child_stopping(apr_pool_t *pchild, int graceful)

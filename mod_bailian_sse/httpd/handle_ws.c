@@ -54,6 +54,16 @@ static int refuse(request_rec *r, bl_call_t *call, apr_status_t rv)
     return bl_call_problem(r, call, rv, NULL);
 }
 
+/* S-22: a login that a browser sends by itself needs an Origin that was
+ * looked at; programs without one bring their credential along. */
+static apr_status_t check_origin(request_rec *r)
+{
+    return !header(r, "Origin") && header(r, "Cookie") && r->user &&
+                   !header(r, "Authorization")
+               ? BL_E_ORIGIN_REFUSED
+               : APR_SUCCESS;
+}
+
 static apr_status_t take_place(request_rec *r, const bl_call_t *call, int *slot)
 {
     const bl_server_conf_t *conf = bl_server_conf(r->server);
@@ -125,6 +135,7 @@ int bl_handle_ws(request_rec *r, bl_call_t *call)
     if (!kind) return bl_call_problem(r, call, BL_E_NOT_FOUND, NULL);
     if (!bl_call_method_is(r, call, "GET", &rc)) return rc;
     rv = check_handshake(r, accept);
+    if (rv == APR_SUCCESS) rv = check_origin(r);
     if (rv == APR_SUCCESS) rv = bl_call_who(r, call, NULL);
     if (rv == APR_SUCCESS) rv = take_place(r, call, &slot);
     if (rv != APR_SUCCESS) return refuse(r, call, rv);

@@ -113,6 +113,9 @@ apr_status_t bl_socket_create(bl_socket_t **ps, const bl_call_t *call,
     s->engine = call->engine;
     s->conf = call->conf;
     s->principal = call->principal;
+    s->scopes = call->caller.scopes;
+    s->client_id = call->caller.client ? call->caller.client->id : 0;
+    s->expires_ms = bl_call_expiry(call);
     s->lang = call->lang;
     s->query = call->query;
     limits.message_bytes = (size_t)call->conf.ws_message_bytes;
@@ -313,9 +316,23 @@ void bl_socket_close(bl_socket_t *s, int code, const char *reason)
     bl_ws_close(&s->codec, &s->out, code, reason);
 }
 
+/* Whose token was disabled or taken away is let in no more (C21). */
+static int is_known(const bl_socket_t *s)
+{
+    bl_catalog_t *catalog;
+    int is_there;
+
+    if (!s->client_id) return 1;
+    catalog = bl_store_catalog(bl_engine_store(s->engine));
+    is_there = bl_catalog_client_by_id(catalog, s->client_id) != NULL;
+    bl_catalog_unref(catalog);
+    return is_there;
+}
+
 static void beat(bl_socket_t *s, bl_ms_t now)
 {
     s->beat_ms = now;
+    if (!is_known(s)) bl_socket_close(s, BL_WS_POLICY, "unauthenticated");
     /* One that takes nothing gets no more on top. */
     if (bl_socket_pending(s) || s->codec.sent_code) return;
     bl_ws_put_ping(&s->out);
@@ -331,6 +348,9 @@ int bl_socket_tick(bl_socket_t *s, bl_ms_t now)
     }
     if (now >= s->codec.heard_ms + s->conf.ws_idle_ms) {
         bl_socket_close(s, BL_WS_POLICY, "idle");
+    }
+    if (s->expires_ms && now >= s->expires_ms) {
+        bl_socket_close(s, BL_WS_POLICY, "unauthenticated");
     }
     if (now >= s->beat_ms + s->conf.ws_beat_ms) beat(s, now);
     if (s->codec.sent_code && !s->closing_since) s->closing_since = now;
@@ -360,6 +380,7 @@ bl_ms_t bl_socket_next_tick(const bl_socket_t *s)
     bl_ms_t due = sooner(s->beat_ms + s->conf.ws_beat_ms,
                          s->codec.heard_ms + s->conf.ws_idle_ms);
 
+    if (s->expires_ms) due = sooner(due, s->expires_ms);
     if (s->closing_since)
         due = s->closing_since + CLOSE_WAIT_MS;
     else if (!s->readers && __atomic_load_n(&s->is_draining, __ATOMIC_RELAXED))

@@ -66,6 +66,9 @@ struct bl_socket_t {
     bl_engine_t *engine;
     bl_dir_conf_t conf;
     bl_principal_t principal;
+    unsigned scopes;       /* of the caller (store/clients.h) */
+    apr_int64_t client_id; /* of his token in the catalog, 0 = none */
+    bl_ms_t expires_ms;    /* of his credential; 0 = never (S-20) */
     bl_lang_t lang;
     apr_table_t *query;     /* in r->pool, like the next two */
     const char *client;     /* its address */
@@ -147,6 +150,10 @@ void bl_sockets_each(void (*fn)(bl_socket_t *s, void *ctx), void *ctx);
 /* Whole frames to a client, after what is being sent. Within
  * bl_sockets_each(). */
 void bl_socket_send(bl_socket_t *s, const char *frames, size_t len);
+
+/* A message from another child for one caller's connections: a bl_note_fn
+ * (engine/notes.h). */
+void bl_talk_note(const char *owner, const char *text, size_t len);
 
 /* The child ends: 1012, as soon as no answer runs. */
 void bl_sockets_drain(void);

@@ -145,7 +145,10 @@ static bl_talk_fn *const handlers[BL_MSG_TYPES] = {
     [BL_MSG_SESSION_CREATE] = bl_talk_session_create,
     [BL_MSG_SESSION_UPDATE] = bl_talk_session_update,
     [BL_MSG_SESSION_DELETE] = bl_talk_session_delete,
-    [BL_MSG_SESSION_LIST] = bl_talk_session_list};
+    [BL_MSG_SESSION_LIST] = bl_talk_session_list,
+    [BL_MSG_TYPING_START] = bl_talk_tell_others,
+    [BL_MSG_TYPING_STOP] = bl_talk_tell_others,
+    [BL_MSG_ONLINE_STATUS] = bl_talk_tell_others};
 
 static apr_status_t handle(bl_talk_call_t *call, const char *text, size_t len)
 {

@@ -38,6 +38,9 @@ bl_talk_fn bl_talk_ask, bl_talk_stop;
 bl_talk_fn bl_talk_session_create, bl_talk_session_update,
     bl_talk_session_delete, bl_talk_session_list;
 
+/* ws_talk_others.c */
+bl_talk_fn bl_talk_tell_others;
+
 /* Sends what t->json holds. */
 void bl_talk_send(bl_socket_t *s);
 

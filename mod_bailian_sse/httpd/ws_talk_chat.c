@@ -149,6 +149,7 @@ static apr_status_t stop_elsewhere(bl_talk_call_t *call, const char *id)
     bl_stored_stream_t row;
     apr_status_t rv;
 
+    if (BL_SCOPE_MANAGE & ~s->scopes) return BL_E_FORBIDDEN;
     if (strlen(id) != BL_ID_TEXT) return BL_E_NOT_FOUND;
     stream = bl_engine_find(s->engine, id);
     if (stream) {

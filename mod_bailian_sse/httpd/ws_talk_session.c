@@ -22,8 +22,9 @@ static bl_store_t *store_of(const bl_talk_call_t *call)
 }
 
 /* A caller without a name has no sessions of his own. */
-static apr_status_t check_owner(bl_talk_call_t *call)
+static apr_status_t check_owner(bl_talk_call_t *call, unsigned needs)
 {
+    if (needs & ~call->s->scopes) return BL_E_FORBIDDEN;
     if (!bl_principal_is_nameless(&call->s->principal)) return APR_SUCCESS;
     call->field = "userId";
     return BL_E_BAD_VALUE;
@@ -62,7 +63,7 @@ apr_status_t bl_talk_session_create(bl_talk_call_t *call)
     unsigned char bytes[BL_ID_BYTES];
     char made[2 * sizeof(bytes) + 1];
     const char *title, *id = call->m.session_id;
-    apr_status_t rv = check_owner(call);
+    apr_status_t rv = check_owner(call, BL_SCOPE_ASK);
 
     if (rv == APR_SUCCESS) rv = get_text(call, "title", TITLE_BYTES, &title);
     if (rv == APR_SUCCESS && !id) {
@@ -85,7 +86,7 @@ apr_status_t bl_talk_session_create(bl_talk_call_t *call)
 apr_status_t bl_talk_session_update(bl_talk_call_t *call)
 {
     const char *title;
-    apr_status_t rv = check_owner(call);
+    apr_status_t rv = check_owner(call, BL_SCOPE_MANAGE);
 
     if (rv == APR_SUCCESS) rv = get_text(call, "title", TITLE_BYTES, &title);
     if (rv != APR_SUCCESS) return rv;
@@ -102,7 +103,7 @@ apr_status_t bl_talk_session_update(bl_talk_call_t *call)
 /* Never the connection's own by default: it has to be named. */
 apr_status_t bl_talk_session_delete(bl_talk_call_t *call)
 {
-    apr_status_t rv = check_owner(call);
+    apr_status_t rv = check_owner(call, BL_SCOPE_MANAGE);
 
     if (rv != APR_SUCCESS) return rv;
     call->field = "sessionId";
@@ -118,7 +119,7 @@ apr_status_t bl_talk_session_list(bl_talk_call_t *call)
     bl_talk_t *t = call->t;
     apr_int64_t limit = LIST_DEFAULT;
     const char *query, *cursor;
-    apr_status_t rv = check_owner(call);
+    apr_status_t rv = check_owner(call, BL_SCOPE_READ);
 
     if (rv == APR_SUCCESS) rv = get_text(call, "query", QUERY_BYTES, &query);
     if (rv == APR_SUCCESS) rv = get_text(call, "cursor", CURSOR_BYTES, &cursor);

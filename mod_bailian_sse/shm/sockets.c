@@ -2,6 +2,8 @@
 #include "sockets.h"
 #include "base/errors.h"
 
+#include <string.h>
+
 /* A place's word: the principal's hash, and the child + 1 in the low bits, so
  * that both are taken at once; 0 = free. */
 #define CHILD_BITS 9
@@ -85,6 +87,23 @@ void bl_sockets_forget(bl_shm_t *shm, int child)
 
         if ((word & CHILD_MASK) == (apr_uint64_t)(child + 1)) {
             bl_sockets_leave(shm, (int)i);
+        }
+    }
+}
+
+void bl_sockets_holders(const bl_shm_t *shm, apr_uint64_t principal_hash,
+                        unsigned char holders[BL_SHM_CHILDREN])
+{
+    apr_uint64_t mine = principal_hash & ~(apr_uint64_t)CHILD_MASK;
+    apr_uint32_t i, top = top_of(shm), child;
+
+    memset(holders, 0, BL_SHM_CHILDREN);
+    for (i = 0; i < top; i++) {
+        apr_uint64_t word = __atomic_load_n(&shm->sockets[i], __ATOMIC_RELAXED);
+
+        child = (apr_uint32_t)(word & CHILD_MASK);
+        if (child && (word & ~(apr_uint64_t)CHILD_MASK) == mine) {
+            holders[child - 1] = 1;
         }
     }
 }

@@ -26,6 +26,10 @@ void bl_sockets_leave(bl_shm_t *shm, int slot); /* -1 is fine */
 /* What a child that is no longer there held. */
 void bl_sockets_forget(bl_shm_t *shm, int child);
 
+/* holders[i]: does child i hold one of this principal's? */
+void bl_sockets_holders(const bl_shm_t *shm, apr_uint64_t principal_hash,
+                        unsigned char holders[BL_SHM_CHILDREN]);
+
 int bl_sockets_count(const bl_shm_t *shm);
 
 #endif

@@ -438,6 +438,51 @@ def test_caller_without_a_name_has_no_sessions(env):
     assert (error["code"], error["field"]) == ("bad_value", "userId")
 
 
+# --- the caller's other connections ------------------------------------------
+@modes("event", "event-sync")
+def test_what_a_client_tells_of_itself_reaches_his_other_connections(env):
+    """Those alone, and not itself."""
+    sockets = [talk(env) for _ in range(3)]
+    stranger = talk(env, "/bailian/ws?userId=u2")
+    for kind, data in (("TYPING_START", {}), ("TYPING_STOP", {"x": [1]}),
+                       ("ONLINE_STATUS", {"status": "忙"})):
+        sockets[0].send_message(kind, data, sessionId="s-1")
+        for socket in sockets[1:]:
+            found = socket.message()
+            assert (found["type"], found["sessionId"], found["userId"],
+                    found["data"]) == (kind, "s-1", "u1", data)
+    for socket in (sockets[0], stranger):
+        socket.send_message("SESSION_LIST")
+        socket.get("SESSION_LIST")  # and nothing was before it
+
+
+@pytest.mark.server(children=2, threads=8)
+def test_connections_in_other_children_hear_it_too(env):
+    sockets = [talk(env, "/bailian/ws?userId=many") for _ in range(16)]
+    for sender in (sockets[0], sockets[-1]):
+        sender.send_message("TYPING_START")
+        for socket in sockets:
+            if socket is not sender:
+                assert socket.message()["type"] == "TYPING_START"
+
+
+def test_strangers_without_a_name_hear_nothing_of_one_another(env):
+    first, second = talk(env, "/bailian/ws"), talk(env, "/bailian/ws")
+    first.send_message("TYPING_START")
+    assert first.message()["field"] == "userId"
+    env.bailian.say(*TEA)
+    second.ask(canary.PROMPT, streaming=False)
+    assert second.get("CHAT_RESPONSE")["content"] == TEA_TEXT
+
+
+def test_c20_what_is_told_to_others_is_bounded(env):
+    first, second = talk(env), talk(env)
+    first.send_message("ONLINE_STATUS", {"x": "y" * 4089})
+    assert first.message()["field"] == "data"
+    first.send_message("ONLINE_STATUS", {"x": "y" * 4088})
+    assert second.get("ONLINE_STATUS") == {"x": "y" * 4088}
+
+
 # --- the server ends --------------------------------------------------------
 @modes("event", "event-sync")
 def test_p04_running_answer_is_finished_before_1012(env):

@@ -69,11 +69,35 @@ static void test_p01_sockets_of_a_dead_child_are_free(void **state)
     free(shm);
 }
 
+/* Which children get a note for a caller's connections. */
+static void test_sockets_holders_are_the_children_with_one(void **state)
+{
+    bl_shm_t *shm = make_shm();
+    unsigned char holders[BL_SHM_CHILDREN];
+    int i, first, slot, sum = 0;
+
+    (void)state;
+    join(shm, 0, "a", 9, 9, &first);
+    join(shm, 255, "a", 9, 9, &slot);
+    join(shm, 255, "a", 9, 9, &slot);
+    join(shm, 7, "b", 9, 9, &slot);
+    bl_sockets_holders(shm, bl_hash("a", ""), holders);
+    for (i = 0; i < BL_SHM_CHILDREN; i++)
+        sum += holders[i];
+    assert_int_equal(sum, 2);
+    assert_true(holders[0] && holders[255]);
+    bl_sockets_leave(shm, first);
+    bl_sockets_holders(shm, bl_hash("a", ""), holders);
+    assert_false(holders[0]);
+    free(shm);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_c20_sockets_of_one_principal),
         cmocka_unit_test(test_r04_sockets_of_all),
+        cmocka_unit_test(test_sockets_holders_are_the_children_with_one),
         cmocka_unit_test(test_p01_sockets_of_a_dead_child_are_free),
     };
 
