@@ -6,6 +6,8 @@ import { clock, moment } from './format.js';
 
 const COLOURS = ['--c1', '--c2', '--c3', '--c4', '--c5', '--c6', '--c7', '--c8', '--c9', '--c10', '--c11', '--c12', '--c13'];
 const number = (one, i) => one.colour ?? (i % COLOURS.length) + 1;
+// A value between two gaps has no line: it is a point.
+const alone = (plot, i) => plot.data[i].flatMap((n, at, all) => (n !== null && (all[at - 1] ?? null) === null && (all[at + 1] ?? null) === null ? [at] : []));
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const HEIGHT = 170;
 const SHORT_S = 900; // what is shorter has seconds at its axis
@@ -44,7 +46,7 @@ export function makeChart(title, show) {
         { ...axis, size: 56, values: (_, ticks) => ticks.map((n) => (n === null ? '' : show(n))) },
       ],
       series: [{}, ...given.series.map((one, i) => ({
-        label: one.name, stroke: colour(COLOURS[number(one, i) - 1]), width: 1.6, points: { show: false },
+        label: one.name, stroke: colour(COLOURS[number(one, i) - 1]), width: 1.6, points: { show: false, size: 4, filter: alone },
         fill: given.series.length === 1 ? `${colour(COLOURS[0])}22` : undefined }))],
       hooks: { setCursor: [(u) => drawLegend(u.cursor.idx)] },
     }, data(given), place);

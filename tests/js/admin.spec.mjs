@@ -321,6 +321,33 @@ describe('with any answer', () => {
     assert.ok(await row('main').first().isVisible());
   });
 
+  test('10,000 streams, 500 of them shown and changed again and again: rows, choice and focus stay', async (t) => {
+    const answers = answersOf();
+    const [one] = answers['GET api/live']().items;
+    const rows = (round) => Array.from({ length: 500 }, (_, n) => ({ ...one, id: `${String(n).padStart(4, '0')}f1e2`, owner: `user:${n}`, events: round * 1000 + n }));
+    const told = (more) => ({ at: new Date().toISOString(), total: 10000, matched: 10000, phases: { streaming: 10000 }, ...more });
+    let isGo = false;
+    t.after(() => { isGo = true; }); // the feed ends, also when the test fails
+    // Twenty-five rounds, once a row is chosen and something has the focus.
+    answers['GET api/live/events'] = { sse: (async function* feed() {
+      yield ['snapshot', told({ items: rows(0) })];
+      while (!isGo) await sleep(20);
+      for (let round = 1; round <= 25; round++) yield ['change', told({ items: rows(round) }), 5];
+    }()) };
+    await open('live?limit=500', { answers });
+    await row('user:499').waitFor();
+    assert.match(await page.innerText('#main h2'), /10,000 running/);
+    await page.evaluate(() => { for (const tr of document.querySelectorAll('tbody tr')) tr.dataset.first = ''; });
+    await row('user:7').first().getByRole('checkbox').check();
+    await page.locator('.toolbar summary').first().focus();
+    isGo = true;
+    await eventually(() => /25,499/.test(document.querySelector('tbody tr:last-child').innerText));
+    assert.deepEqual(await page.evaluate(() => ({
+      rows: document.querySelectorAll('tbody tr').length, same: document.querySelectorAll('tbody tr[data-first]').length,
+      checked: document.querySelectorAll('tbody input:checked').length, focus: document.activeElement.localName })), { rows: 500, same: 500, checked: 1, focus: 'summary' });
+    await page.getByRole('button', { name: 'Next' }).waitFor();
+  });
+
   test('lists that are empty say so', async () => {
     await open('keys', { answers: answersOf({ rows: 0 }) });
     await page.waitForSelector('.nothing:has-text("There is no key yet")');

@@ -126,7 +126,7 @@ async function tell(answer, request, response) {
   if (said.problem) return response.writeHead(said.status, { 'Content-Type': 'application/problem+json' }).end(JSON.stringify(said.problem));
   if (!said.sse) return response.writeHead(said.httpStatus ?? 200, { 'Content-Type': 'application/json' }).end(JSON.stringify(said));
   response.writeHead(200, { 'Content-Type': 'text/event-stream' });
-  for (const [type, data, wait] of said.sse) {
+  for await (const [type, data, wait] of said.sse) {
     if (wait) await new Promise((done) => { setTimeout(done, wait); });
     response.write(`event: ${type}\ndata: ${JSON.stringify(data)}\n\n`);
   }

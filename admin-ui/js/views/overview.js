@@ -63,9 +63,15 @@ function showServer(list, o, versions) {
   ]);
 }
 
+// «upstream.<name>» is one of several.
+function checkName(name) {
+  const [kind, ...rest] = name.split('.');
+  return [term('health', kind), rest.join('.')].filter(Boolean).join(' ');
+}
+
 function check({ name, state, detail, fix }) {
   return h('li', {}, h('span', { class: 'badge', 'data-state': STATES[state] ?? '' }, term('check', state)),
-    h('span', {}, h('b', {}, name), detail ? ` – ${detail}` : ''), fix ? h('code', { class: 'fix' }, fix) : null);
+    h('span', {}, h('b', {}, checkName(name)), detail ? ` – ${detail}` : ''), fix ? h('span', { class: 'fix' }, fix) : null);
 }
 
 function showHealth(place, health) {
