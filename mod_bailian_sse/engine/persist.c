@@ -75,7 +75,8 @@ static apr_status_t store_run(bl_persist_t *p, int *pmore)
         return rv;
     }
     rv = bl_store_put_events(p->store, p->stream->id, p->stored_seq + 1, last,
-                             run.data, run.len); /* takes run.data */
+                             run.data, run.len,
+                             !p->has_end); /* takes run.data */
     if (rv != APR_SUCCESS) return rv;
     p->stored_seq = last;
     *pmore = last < bl_journal_tail(p->stream->journal);

@@ -270,7 +270,7 @@ static apr_status_t run_events(bl_db_t *db, void *job)
 
 apr_status_t bl_store_put_events(bl_store_t *s, const char *stream_id,
                                  apr_uint64_t first_seq, apr_uint64_t last_seq,
-                                 char *run_take, size_t run_len)
+                                 char *run_take, size_t run_len, int may_wait)
 {
     events_job_t *j = new_job(sizeof(*j), 0, run_events);
 
@@ -280,6 +280,7 @@ apr_status_t bl_store_put_events(bl_store_t *s, const char *stream_id,
     }
     j->job.drop = drop_events;
     j->job.bytes += run_len;
+    j->job.is_patient = may_wait;
     j->run = run_take;
     j->run_len = run_len;
     j->first_seq = first_seq;

@@ -81,10 +81,11 @@ apr_status_t bl_store_put_begin(bl_store_t *s, const bl_store_begin_t *b);
 
 /* A run of packed events (bl_event_pack) from first_seq on; runs of a stream
  * come in order, between its begin and its end: later ones are left out. run is
- * malloc'd and taken over (freed also on failure). */
+ * malloc'd and taken over (freed also on failure). may_wait: of a stream that
+ * goes on, whose readers ask its child and not the store. */
 apr_status_t bl_store_put_events(bl_store_t *s, const char *stream_id,
                                  apr_uint64_t first_seq, apr_uint64_t last_seq,
-                                 char *run_take, size_t run_len);
+                                 char *run_take, size_t run_len, int may_wait);
 
 typedef struct bl_store_end_t {
     const char *stream_id;

@@ -12,7 +12,8 @@
 
 #define BATCH_JOBS 512
 #define BATCH_BYTES (4u << 20)
-#define WINDOW_MS 4 /* how long the first job waits for company */
+#define WINDOW_LEAST_MS 4 /* how long a first job waits for company ... */
+#define WINDOW_MOST_MS 40 /* ... when many come */
 #define RETRY_FIRST_MS 50
 #define RETRY_MOST_MS 1000
 
@@ -36,10 +37,10 @@ struct bl_writer_t {
     bl_job_t *head, **tail;
     unsigned queued; /* in the queue and in the batch */
     size_t queued_bytes;
-    unsigned dos;               /* bl_writer_do() calls in the queue */
+    apr_int64_t due_ms;         /* the jobs in the queue wait no longer */
+    unsigned last_jobs;         /* in the last batch */
     unsigned waiters;           /* in bl_writer_wait() */
     apr_uint64_t put, finished; /* jobs so far: taken in, done with */
-    int is_asleep;              /* waits for a first job: wake it */
     int is_closing;
     apr_int64_t deadline_ms; /* of the closing */
     apr_status_t last;
@@ -75,9 +76,32 @@ static int is_do(const bl_job_t *job)
 
 /* --- any thread --------------------------------------------------------- */
 
-/* Under the lock. Wakes the writer once for a burst of jobs. */
-static apr_status_t enqueue(bl_writer_t *w, bl_job_t *job)
+/* A millisecond for each job of the last batch: where more than one comes in a
+ * millisecond the window grows, where few come it stays short. */
+static apr_int64_t window_ms(const bl_writer_t *w, const bl_job_t *job)
 {
+    if (is_do(job)) return 0;
+    if (job->is_patient) return BL_WRITER_PATIENCE_MS;
+    if (w->last_jobs < WINDOW_LEAST_MS) return WINDOW_LEAST_MS;
+    return w->last_jobs < WINDOW_MOST_MS ? w->last_jobs : WINDOW_MOST_MS;
+}
+
+/* Under the lock. 1: the writer may sleep for longer than this job can wait
+ * and must be woken; so once for a burst of jobs. */
+static int must_wake_for(bl_writer_t *w, const bl_job_t *job)
+{
+    int is_full = w->queued >= BATCH_JOBS || w->queued_bytes >= BATCH_BYTES;
+    apr_int64_t due = is_full ? 0 : now_ms() + window_ms(w, job);
+
+    if (w->head != job && due >= w->due_ms) return 0;
+    w->due_ms = due;
+    return 1;
+}
+
+/* Under the lock. */
+static apr_status_t enqueue(bl_writer_t *w, bl_job_t *job, int *pmust_wake)
+{
+    *pmust_wake = 0;
     if (w->last == BL_E_STORE_CORRUPT) return w->last;
     if (w->is_closing || w->queued >= w->conf.queue_jobs ||
         w->queued_bytes + job->bytes > w->conf.queue_bytes)
@@ -90,21 +114,20 @@ static apr_status_t enqueue(bl_writer_t *w, bl_job_t *job)
     w->queued++;
     w->put++;
     w->queued_bytes += job->bytes;
-    if (is_do(job)) w->dos++;
-    if (w->is_asleep || is_do(job)) {
-        w->is_asleep = 0;
-        pthread_cond_signal(&w->work);
-    }
+    *pmust_wake = must_wake_for(w, job);
     return APR_SUCCESS;
 }
 
 apr_status_t bl_writer_put(bl_writer_t *w, bl_job_t *job)
 {
     apr_status_t rv;
+    int must_wake;
 
     pthread_mutex_lock(&w->lock);
-    rv = enqueue(w, job);
+    rv = enqueue(w, job, &must_wake);
     pthread_mutex_unlock(&w->lock);
+    /* Not under the lock, for which it would wait at once. */
+    if (must_wake) pthread_cond_signal(&w->work);
     if (rv != APR_SUCCESS) job->drop(job);
     return rv;
 }
@@ -120,6 +143,7 @@ apr_status_t bl_writer_do(bl_writer_t *w, bl_do_fn *fn, void *ctx,
     do_job_t *d = calloc(1, sizeof(*d));
     apr_int64_t until = now_ms() + wait_ms;
     apr_status_t rv;
+    int must_wake;
 
     if (!d) return APR_ENOMEM;
     d->job.bytes = sizeof(*d);
@@ -128,12 +152,13 @@ apr_status_t bl_writer_do(bl_writer_t *w, bl_do_fn *fn, void *ctx,
     d->ctx = ctx;
     d->rv = BL_E_STORE_UNAVAILABLE;
     pthread_mutex_lock(&w->lock);
-    rv = enqueue(w, &d->job);
+    rv = enqueue(w, &d->job, &must_wake);
     if (rv != APR_SUCCESS) {
         pthread_mutex_unlock(&w->lock);
         free(d);
         return rv;
     }
+    if (must_wake) pthread_cond_signal(&w->work);
     /* Once it runs its end is awaited: it uses what is on our stack, and it
      * is bounded by the waits of the connection. */
     while (d->state == DO_RUNNING ||
@@ -190,20 +215,17 @@ static int is_over(void *ctx)
     return over;
 }
 
-/* Sleeps until there is a job, the tick is due, or the end. Under the lock. */
+/* Sleeps until jobs are due, the tick is, or the end. Under the lock. */
 static void wait_for_work(bl_writer_t *w, apr_int64_t next_tick)
 {
-    apr_int64_t window;
+    while (!w->is_closing) {
+        apr_int64_t now = now_ms(), until = next_tick;
 
-    while (!w->head && !w->is_closing && now_ms() < next_tick) {
-        w->is_asleep = 1;
-        wait_until(w, &w->work, next_tick);
-        w->is_asleep = 0;
+        if (w->head && (w->waiters || now >= w->due_ms)) return;
+        if (now >= next_tick) return;
+        if (w->head && w->due_ms < until) until = w->due_ms;
+        wait_until(w, &w->work, until);
     }
-    window = now_ms() + WINDOW_MS;
-    while (w->head && !w->dos && !w->waiters && !w->is_closing &&
-           now_ms() < window)
-        wait_until(w, &w->work, window);
 }
 
 /* What goes into the next transaction: a do alone, or jobs up to the next do.
@@ -220,10 +242,7 @@ static bl_job_t *take_batch(bl_writer_t *w)
         n++;
         bytes += job->bytes;
         end = &job->next;
-        if (is_do(job)) {
-            w->dos--;
-            break;
-        }
+        if (is_do(job)) break;
     }
     if (!n) return NULL;
     w->head = *end;
@@ -258,6 +277,7 @@ static void forget_batch(bl_writer_t *w, bl_job_t *batch, apr_status_t rv,
     w->finished += n;
     w->queued_bytes -= bytes;
     w->last = rv;
+    w->last_jobs = n;
     if (w->waiters) pthread_cond_broadcast(&w->done);
     if (rv == APR_SUCCESS) {
         w->transactions++;

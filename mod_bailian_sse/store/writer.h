@@ -8,6 +8,10 @@
  * D03). A job that fails by itself is left out and the rest is written. Calls
  * by bl_writer_do() wait for a transaction of their own and are not repeated.
  *
+ * A transaction costs the same few pages whether it carries one answer or
+ * thirty. So a first job waits for company: the longer the more jobs come, and
+ * one that nobody looks for yet (is_patient) the longest.
+ *
  * OWNERSHIP  a job put is the writer's: it calls job->drop. The writer owns
  *            nothing of what its jobs point to. db is borrowed.
  * THREADS    put: any, never waits for a disk. do: any but the reactor and the
@@ -21,12 +25,15 @@
 #include "base/bl.h"
 #include "store/db.h"
 
+#define BL_WRITER_PATIENCE_MS 100
+
 typedef struct bl_writer_t bl_writer_t;
 typedef struct bl_job_t bl_job_t;
 
 struct bl_job_t {
     bl_job_t *next; /* the writer's */
     size_t bytes;   /* what it holds, itself included */
+    int is_patient; /* may wait BL_WRITER_PATIENCE_MS for its transaction */
     apr_status_t (*run)(bl_db_t *db, void *job); /* in a transaction */
     void (*drop)(bl_job_t *job);
 };

@@ -94,7 +94,7 @@ static apr_status_t finish(bl_store_t *s, const char *id, bl_buf_t *text)
     bl_store_end_t e;
     size_t len;
     char *run = pack(&len, text);
-    apr_status_t rv = bl_store_put_events(s, id, 1, EVENTS, run, len);
+    apr_status_t rv = bl_store_put_events(s, id, 1, EVENTS, run, len, 0);
 
     if (rv != APR_SUCCESS) return rv;
     memset(&e, 0, sizeof(e));

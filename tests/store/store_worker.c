@@ -54,7 +54,7 @@ static apr_status_t put_run(bl_store_t *s, const char *id, apr_uint64_t seq)
     ev.text_len = strlen(ev.text);
     bl_buf_init(&run, 1 << 16);
     if (bl_event_pack(&run, &ev) != APR_SUCCESS) return APR_ENOMEM;
-    return bl_store_put_events(s, id, seq, seq, run.data, run.len);
+    return bl_store_put_events(s, id, seq, seq, run.data, run.len, 0);
 }
 
 static apr_status_t put_end(bl_store_t *s, const char *id)

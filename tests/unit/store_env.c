@@ -144,9 +144,9 @@ void env_say(bl_store_t *s, int n, apr_uint64_t first_seq,
         ev.text_len = strlen(ev.text);
         assert_int_equal(bl_event_pack(&run, &ev), APR_SUCCESS);
     }
-    assert_int_equal(
-        bl_store_put_events(s, env_id(n), first_seq, last, run.data, run.len),
-        APR_SUCCESS);
+    assert_int_equal(bl_store_put_events(s, env_id(n), first_seq, last,
+                                         run.data, run.len, 0),
+                     APR_SUCCESS);
 }
 
 void env_end(bl_store_t *s, int n, bl_outcome_t outcome, const char *text,

@@ -199,8 +199,9 @@ static void test_store_refuses_what_is_no_stream(void **state)
     memset(&e, 0, sizeof(e));
     e.stream_id = env_id(1);
     assert_int_equal(bl_store_put_end(env.store, &e), BL_E_BAD_VALUE);
-    assert_int_equal(bl_store_put_events(env.store, env_id(1), 3, 2, NULL, 0),
-                     BL_E_BAD_VALUE);
+    assert_int_equal(
+        bl_store_put_events(env.store, env_id(1), 3, 2, NULL, 0, 0),
+        BL_E_BAD_VALUE);
     env_close(&env);
 }
 
