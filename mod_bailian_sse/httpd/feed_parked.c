@@ -158,7 +158,8 @@ static void pump(parked_t *p)
         apr_status_t rv;
 
         if (n > BL_PASS_BYTES) n = BL_PASS_BYTES;
-        rv = bl_park_rt_write(p->park, p->out.data + p->sent, n);
+        rv = bl_park_rt_write(p->park, p->out.data + p->sent, n,
+                              p->rv == APR_EOF && n == pending(p));
         if (rv == APR_EAGAIN) break;
         if (rv != APR_SUCCESS) {
             bl_park_rt_abort(p->park);

@@ -16,6 +16,7 @@ typedef struct conn_ctx_t {
     bl_park_t *park;     /* the request that is parked, or NULL */
     int is_nested;       /* inside our own call of the hook: step aside */
     int is_nonblocking;  /* the NB filter works */
+    int is_gathering;    /* several brigades that leave in one write */
     apr_socket_t *clone; /* holds the client's descriptor while parked */
 } conn_ctx_t;
 
@@ -91,6 +92,7 @@ static apr_status_t nb_filter(ap_filter_t *f, apr_bucket_brigade *bb)
             if (rv != APR_SUCCESS) return rv;
         }
     }
+    if (ctx->is_gathering) return APR_SUCCESS;
     return f->next->frec->filter_func.out_func(f->next, NULL);
 }
 
@@ -377,7 +379,10 @@ static void on_own(bl_letter_t *letter)
     p->calls.owned(p->calls.ctx);
 }
 
-static apr_status_t pass(bl_park_t *p, const char *data, size_t len)
+/* The headers come down the chain as a brigade of their own, before the first
+ * bytes of the body: core is told to write when both are there. */
+static apr_status_t pass(bl_park_t *p, const char *data, size_t len,
+                         int is_last)
 {
     conn_rec *c = p->c;
     apr_status_t rv;
@@ -388,12 +393,20 @@ static apr_status_t pass(bl_park_t *p, const char *data, size_t len)
         APR_BRIGADE_INSERT_TAIL(p->bb,
                                 apr_bucket_flush_create(c->bucket_alloc));
     }
+    if (is_last) {
+        APR_BRIGADE_INSERT_TAIL(p->bb, apr_bucket_eos_create(c->bucket_alloc));
+    }
+    p->ctx->is_gathering = 1;
     rv = ap_pass_brigade(p->r->output_filters, p->bb);
+    p->ctx->is_gathering = 0;
     apr_brigade_cleanup(p->bb);
+    if (rv == APR_SUCCESS)
+        rv = p->core->frec->filter_func.out_func(p->core, NULL);
     return rv == APR_SUCCESS && c->aborted ? APR_ECONNABORTED : rv;
 }
 
-apr_status_t bl_park_rt_write(bl_park_t *p, const char *data, size_t len)
+apr_status_t bl_park_rt_write(bl_park_t *p, const char *data, size_t len,
+                              int is_last)
 {
     apr_status_t rv = APR_EAGAIN;
     int is_held = 0;
@@ -403,7 +416,7 @@ apr_status_t bl_park_rt_write(bl_park_t *p, const char *data, size_t len)
     }
     pthread_mutex_lock(&p->lock);
     if (p->owner == OWNER_REACTOR) {
-        rv = pass(p, data, len);
+        rv = pass(p, data, len, is_last);
         is_held = p->c->data_in_output_filters;
     }
     pthread_mutex_unlock(&p->lock);

@@ -46,8 +46,10 @@ apr_status_t bl_park_begin(bl_park_t **pp, request_rec *r,
 int bl_park_is_possible(request_rec *r);
 
 /* Passes at most BL_PASS_BYTES on. APR_EAGAIN: nothing was taken, owned() or
- * writable() will come. APR_ECONNABORTED: the client is gone. */
-apr_status_t bl_park_rt_write(bl_park_t *p, const char *data, size_t len);
+ * writable() will come. APR_ECONNABORTED: the client is gone. is_last: these
+ * bytes end the body, and the end of it leaves with them. */
+apr_status_t bl_park_rt_write(bl_park_t *p, const char *data, size_t len,
+                              int is_last);
 int bl_park_rt_can_write(const bl_park_t *p);
 int bl_park_rt_is_ours(const bl_park_t *p); /* no worker has it */
 

@@ -49,9 +49,12 @@ static int send_some(parked_t *p)
     bl_sink_t *sink = p->sink;
     size_t n = bl_sink_pending(sink);
     apr_status_t rv;
+    int is_last;
 
     if (n > BL_PASS_BYTES) n = BL_PASS_BYTES;
-    rv = bl_park_rt_write(p->park, bl_sink_bytes(sink), n);
+    is_last =
+        sink->is_over && sink->encoder.is_clean && n == bl_sink_pending(sink);
+    rv = bl_park_rt_write(p->park, bl_sink_bytes(sink), n, is_last);
     if (rv == APR_SUCCESS) {
         bl_sink_sent(sink, n);
         return bl_park_rt_can_write(p->park);
@@ -120,6 +123,7 @@ static void on_owned(void *ctx)
         p->is_open = 1;
         bl_cursor_rt_open(&p->sink->cursor, p->sink->plan.stream,
                           p->sink->plan.after, on_wake, p);
+        bl_sink_fill(p->sink, now_of(p)); /* one write with what begins it */
     }
     pump(p);
 }

@@ -79,7 +79,7 @@ static void send_all(parked_t *p)
         if (!bl_socket_pending(s) && !bl_socket_fill(s, now_of(p))) return;
         n = bl_socket_pending(s);
         if (n > BL_PASS_BYTES) n = BL_PASS_BYTES;
-        rv = bl_park_rt_write(p->park, s->out.data + s->sent, n);
+        rv = bl_park_rt_write(p->park, s->out.data + s->sent, n, 0);
         if (rv == APR_EAGAIN) return;
         if (rv != APR_SUCCESS) {
             s->is_lost = 1;
