@@ -31,6 +31,7 @@ struct bl_reactor_t {
     bl_deferred_t *deferred;
     CURLM *multi;
     bl_timer_t curl_timer;
+    int is_curl_due; /* in this turn still, or at once in the next */
     int must_read_messages;
     bl_ms_t now;        /* of this turn */
     bl_ms_t turn_began; /* atomic; 0 between turns */
@@ -149,7 +150,8 @@ static int curl_timer_cb(CURLM *multi, long timeout_ms, void *ctx)
     bl_reactor_t *r = ctx;
 
     (void)multi;
-    if (timeout_ms < 0) {
+    r->is_curl_due = timeout_ms == 0;
+    if (timeout_ms <= 0) {
         bl_timers_disarm(&r->timers, &r->curl_timer);
         return 0;
     }
@@ -157,6 +159,13 @@ static int curl_timer_cb(CURLM *multi, long timeout_ms, void *ctx)
                          bl_clock_ms() + timeout_ms) == APR_SUCCESS
                ? 0
                : -1;
+}
+
+static void run_curl_if_due(bl_reactor_t *r)
+{
+    if (!r->is_curl_due) return;
+    r->is_curl_due = 0; /* what it asks for now waits for the next turn */
+    curl_action(r, CURL_SOCKET_TIMEOUT, 0);
 }
 
 static void read_messages(bl_reactor_t *r)
@@ -271,6 +280,7 @@ static void work(bl_reactor_t *r)
         if (w) w->fn(w->ctx, r->events[i].events);
     }
     r->event_count = 0;
+    run_curl_if_due(r);
     read_messages(r);
     bl_timers_run(&r->timers, r->now);
     read_messages(r);
@@ -291,7 +301,7 @@ static void turn(bl_reactor_t *r)
     int n;
 
     if (wait < 0 || wait > BL_REACTOR_LEAVE_MS) wait = BL_REACTOR_LEAVE_MS;
-    if (is_unfinished(r)) wait = 0;
+    if (is_unfinished(r) || r->is_curl_due) wait = 0;
     n = epoll_wait(r->epoll_fd, r->events, EVENTS_AT_ONCE, (int)wait);
     r->event_count = n > 0 ? n : 0;
     r->now = bl_clock_ms();

@@ -223,7 +223,7 @@ int bl_stream_wait_end(bl_stream_t *s, bl_ms_t wait_ms)
 {
     struct timespec wait = {(time_t)(wait_ms / 1000),
                             (long)(wait_ms % 1000) * 1000000};
-    apr_uint32_t runs = END_RUNS;
+    apr_uint32_t runs = END_RUNS, awaited;
 
     if (__atomic_load_n(&s->end_word, __ATOMIC_ACQUIRE) == END_CAME) return 1;
     if (!wait_ms) return 0;
@@ -231,7 +231,12 @@ int bl_stream_wait_end(bl_stream_t *s, bl_ms_t wait_ms)
                                 __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
     syscall(SYS_futex, &s->end_word, FUTEX_WAIT_PRIVATE, END_AWAITED, &wait,
             NULL, 0);
-    return __atomic_load_n(&s->end_word, __ATOMIC_ACQUIRE) == END_CAME;
+    /* Gave up: then nobody need be woken. Another who still waits looks when
+     * its own time is over. */
+    awaited = END_AWAITED;
+    return !__atomic_compare_exchange_n(&s->end_word, &awaited, END_RUNS, 0,
+                                        __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE) &&
+           awaited == END_CAME;
 }
 
 /* --- the end ------------------------------------------------------------ */
