@@ -67,12 +67,12 @@ class Servers:
         self.traps = traps
         self.current = None
         self._database = None
-        self._shim = None
+        self._shims = {}
 
-    def shim(self):
-        if self._shim is None:
-            self._shim = compile_shim(self.workdir)
-        return self._shim
+    def shim(self, name):
+        if name not in self._shims:
+            self._shims[name] = compile_shim(self.workdir, name)
+        return self._shims[name]
 
     def database(self):
         """The template; made when the first test needs it."""
@@ -104,7 +104,9 @@ class Servers:
         """A server with its own directory and database, not started."""
         server = Httpd(settings, self.cert)
         if settings["faults"]:
-            server.faults = Faults(server.dir, self.shim())
+            server.faults = Faults(server.dir, self.shim("faults"))
+        elif not build.is_slow():  # a sanitizer tells by itself
+            server.crashes = self.shim("crashes")
         chosen = {name: settings[name]
                   for name in ("extra", "locations", "global_extra",
                                "network")}

@@ -10,7 +10,7 @@ import os
 import struct
 import subprocess
 
-SOURCE = os.path.join(os.path.dirname(__file__), "..", "shim", "faults.c")
+SHIM = os.path.join(os.path.dirname(__file__), "..", "shim")
 # The order is that of the struct there.
 NAMES = ("wall_s", "boot_ms", "stuck", "no_random", "no_threads",
          "crash_reactor", "crash_writer", "crash_request", "files",
@@ -18,11 +18,11 @@ NAMES = ("wall_s", "boot_ms", "stuck", "no_random", "no_threads",
 WORD = struct.Struct("l")
 
 
-def compile_shim(directory):
-    path = os.path.join(directory, "faults.so")
-    subprocess.run([os.environ.get("CC", "gcc"), "-shared", "-fPIC", "-O1",
-                    "-Wall", "-Werror", "-o", path, SOURCE, "-ldl"],
-                   check=True)
+def compile_shim(directory, name):
+    path = os.path.join(directory, name + ".so")
+    subprocess.run(os.environ.get("CC", "gcc").split() + [
+        "-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o", path,
+        os.path.join(SHIM, name + ".c"), "-ldl"], check=True)
     os.chmod(path, 0o755)
     return path
 

@@ -121,7 +121,7 @@ class ErrorLog:
                 known += ["child pid %s exit signal" % pid,
                           "AddressSanitizer:DEADLYSIGNAL"]
             elif not is_of_httpd_alone(report):
-                found.append("sanitizer report: " + report[:6000])
+                found.append("report of a crash: " + report[:6000])
             os.rename(path, self.server.path("seen-" + os.path.basename(path)))
         return found, known
 

@@ -128,10 +128,14 @@ class Httpd:
         owner = pwd.getpwnam(USER)
         os.chown(self.path("data"), owner.pw_uid, owner.pw_gid)
         self.faults = None  # env/faults.py
+        self.crashes = None  # the library of shim/crashes.c
         self.log = ErrorLog(self)
 
     def environment(self):
         found = build.httpd_environment(self.path("reports"))
+        if self.crashes:
+            found.update(LD_PRELOAD=self.crashes,
+                         BL_REPORTS=self.path("reports"))
         return self.faults.environment(found) if self.faults else found
 
     def path(self, *names):
