@@ -260,6 +260,17 @@ class Env:
                 else None
         return until(look, seconds, "the outcome of the stream")
 
+    def events_taken(self, stream, seconds=30):
+        """How many events the server took of an upstream that it holds back:
+        the number stands still."""
+        seen = []
+
+        def is_still():
+            seen.append(self.state(stream).json()["events"])
+            return len(seen) > 40 and seen[-40] == seen[-1]
+        until(is_still, seconds, "the pause of the upstream")
+        return seen[-1]
+
     def stored_seq(self, stream):
         """The newest event of a stream that is in the database: what a crash
         cannot take any more."""
