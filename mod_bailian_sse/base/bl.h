@@ -81,5 +81,6 @@ typedef apr_int64_t bl_ms_t;
 #define BL_DEF_DETACH_MS 60000
 #define BL_DEF_WS_BEAT_MS 30000 /* dialects.md 2 */
 #define BL_DEF_WS_IDLE_MS (5 * 60 * 1000)
+#define BL_DEF_SESSION_MS 600000 /* dialects.md 3: a finished session */
 
 #endif

@@ -389,6 +389,9 @@ apr_status_t bl_engine_ask(bl_engine_t *e, const bl_question_t *q,
         goto refused;
     }
     overlay(&limits, app);
+    if (q->is_polled && limits.policy == BL_POLICY_CANCEL) {
+        limits.policy = BL_POLICY_DETACH;
+    }
     filled.limits = &limits;
     if (!q->ask.messages && !q->is_new_conversation &&
         bl_store_session(e->store, q->owner, q->conversation_id, session_id,

@@ -60,7 +60,8 @@ typedef struct bl_question_t {
     const char *request_id;      /* of its request, or NULL */
     const char *idempotency_key; /* or NULL */
     const char *text;            /* the user's words: what is stored */
-    bl_ask_t ask;                /* session_id is filled in by the engine */
+    int is_polled; /* nobody stays between two polls: never "cancel" */
+    bl_ask_t ask;  /* session_id is filled in by the engine */
     const bl_limits_t *limits;
 } bl_question_t;
 

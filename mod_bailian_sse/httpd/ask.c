@@ -157,6 +157,7 @@ static void fill_in(request_rec *r, bl_call_t *call, const bl_asked_t *ask,
     q->client = r->useragent_ip;
     q->request_id = bl_call_request_id(r);
     q->idempotency_key = ask->key;
+    q->is_polled = ask->is_polled;
     q->text = ask->message;
     if (ask->messages)
         q->ask.messages = dump_messages(r, ask->messages);

@@ -22,6 +22,7 @@ typedef struct bl_asked_t {
     const char *user_id;
     const char *transport;
     const char *key; /* for idempotency, or NULL */
+    int is_polled;   /* nobody stays to read it */
 } bl_asked_t;
 
 /* Reads the fields; *pdetail names a bad one. transport and key are left to

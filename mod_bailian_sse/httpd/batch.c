@@ -70,17 +70,19 @@ static void put_tail(bl_buf_t *out, bl_call_t *call, bl_stream_t *s,
     bl_buf_puts(out, "}\n");
 }
 
-static int answer(request_rec *r, bl_buf_t *out)
+static int answer(request_rec *r, const bl_call_t *call, bl_buf_t *out)
 {
-    int rc = bl_call_answer(r, HTTP_OK, "application/json; charset=utf-8",
-                            out->data, out->len);
+    int rc;
+
+    if (call->form.is_ascii) bl_json_to_ascii(out, 0);
+    rc = bl_call_answer(r, HTTP_OK, "application/json; charset=utf-8",
+                        out->data, out->len);
 
     bl_buf_release(out);
     return rc;
 }
 
-/* Of a stream of another child nothing is here until it was sent. */
-static void wait_for_others(bl_call_t *call, bl_stream_t *s)
+void bl_batch_catch_up(bl_call_t *call, bl_stream_t *s)
 {
     apr_int64_t child_id;
     apr_uint64_t newest;
@@ -105,7 +107,7 @@ int bl_serve_batch(request_rec *r, bl_call_t *call, bl_stream_t *s,
     bl_buf_t out;
     int n, i, count = 0;
 
-    wait_for_others(call, s);
+    bl_batch_catch_up(call, s);
     bl_buf_init(&out, 8 * BL_MAX_ANSWER_BYTES);
     bl_buf_printf(&out, "{\"streamId\":\"%s\",\"events\":[", s->id);
     while (bl_journal_read(s->journal, after, events, 32, &n) == APR_SUCCESS) {
@@ -117,7 +119,7 @@ int bl_serve_batch(request_rec *r, bl_call_t *call, bl_stream_t *s,
     }
     put_tail(&out, call, s, after);
     bl_engine_polled(call->engine, s);
-    return answer(r, &out);
+    return answer(r, call, &out);
 }
 
 int bl_serve_empty_batch(request_rec *r, bl_call_t *call,
@@ -132,5 +134,5 @@ int bl_serve_empty_batch(request_rec *r, bl_call_t *call,
                   row->stream_id, after);
     put_error(&out, call, row->outcome, row->reason);
     bl_buf_puts(&out, "}\n");
-    return answer(r, &out);
+    return answer(r, call, &out);
 }

@@ -13,6 +13,9 @@
 #include "engine/engine.h"
 #include "request.h"
 
+/* Waits, 1 s at most, until what another child has of its stream is here. */
+void bl_batch_catch_up(bl_call_t *call, bl_stream_t *s);
+
 /* The stream stays the caller's. */
 int bl_serve_batch(request_rec *r, bl_call_t *call, bl_stream_t *s,
                    apr_uint64_t after);

@@ -42,6 +42,7 @@ void *bl_dir_conf_create(apr_pool_t *p, char *dir)
     conf->starts_per_minute = conf->starts_per_address = BL_UNSET;
     conf->tokens_per_day = BL_UNSET;
     conf->metrics = BL_UNSET;
+    conf->session_ms = BL_UNSET;
     conf->heartbeat_first_ms = conf->heartbeat_ms = BL_UNSET;
     conf->connect_ms = conf->first_content_ms = BL_UNSET;
     conf->gap_ms = conf->total_ms = BL_UNSET;
@@ -78,6 +79,7 @@ void *bl_dir_conf_merge(apr_pool_t *p, void *basev, void *addv)
     NEARER(starts_per_minute);
     NEARER(starts_per_address);
     NEARER(tokens_per_day);
+    NEARER(session_ms);
     NEARER(is_anonymous);
     NEARER(has_chat_page);
     NEARER(async);
@@ -120,6 +122,7 @@ bl_dir_conf_t bl_dir_conf_effective(const bl_dir_conf_t *conf)
     DEFAULT(starts_per_minute, 0);
     DEFAULT(starts_per_address, 0);
     DEFAULT(tokens_per_day, 0);
+    DEFAULT(session_ms, BL_DEF_SESSION_MS);
     DEFAULT(has_chat_page, 1);
     DEFAULT(async, BL_ASYNC_AUTO);
     DEFAULT(metrics, BL_METRICS_ADMIN);

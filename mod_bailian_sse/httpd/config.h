@@ -50,6 +50,7 @@ typedef struct bl_dir_conf_t {
     int is_query_token;
     int starts_per_minute, starts_per_address; /* 0 = any number */
     apr_int64_t tokens_per_day;
+    bl_ms_t session_ms;
     bl_ms_t heartbeat_first_ms, heartbeat_ms;
     bl_ms_t connect_ms, first_content_ms, gap_ms, total_ms;
     int pace; /* bl_pace_t */

@@ -443,4 +443,7 @@ const command_rec bl_directives[] = {
     AP_INIT_TAKE1("BailianTokensPerDay", set_tokens, NULL, WHERE,
                   "tokens one caller may use a day, 0 to 1000000000000000; "
                   "default 0, any number"),
+    AP_INIT_TAKE1("BailianSessionKeep", set_duration, DIR(session_ms), WHERE,
+                  "how long a finished session can be polled, from 10ms; "
+                  "default 600s"),
     {NULL, {NULL}, NULL, 0, RAW_ARGS, NULL}};

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "encoder.h"
+#include "encoder_session.h"
 #include "base/errors.h"
+#include "base/utf8.h"
 #include "crypto/token.h"
 #include "wire/sse_writer.h"
 
@@ -53,7 +54,9 @@ static apr_status_t sse_more(bl_encoder_t *e, bl_buf_t *out)
     const bl_buf_t *whole = &e->stream->whole;
     size_t n = whole->len - e->end_at;
 
-    if (n > PIECE_BYTES) n = PIECE_BYTES;
+    if (n > PIECE_BYTES) {
+        n = bl_utf8_cut(whole->data + e->end_at, n, PIECE_BYTES);
+    }
     if (n) bl_json_escape(out, whole->data + e->end_at, n, 0);
     e->end_at += n;
     if (bl_buf_status(out) != APR_SUCCESS) return bl_buf_status(out);
@@ -126,18 +129,35 @@ static apr_status_t text_reconnect(bl_encoder_t *e, bl_buf_t *out,
 
 /* --- the list ----------------------------------------------------------- */
 
-static const bl_encoder_kind_t kinds[] = {
-    {"sse", "text/event-stream; charset=utf-8", 1, sse_begin, sse_event,
-     sse_more, sse_heartbeat, sse_reconnect},
-    {"text", "text/plain; charset=utf-8", 0, text_nothing, text_event,
-     text_nothing, text_silence, text_reconnect}};
+static const bl_encoder_kind_t sse = {"sse",
+                                      "text/event-stream; charset=utf-8",
+                                      1,
+                                      1,
+                                      sse_begin,
+                                      sse_event,
+                                      sse_more,
+                                      sse_heartbeat,
+                                      sse_reconnect,
+                                      NULL};
+static const bl_encoder_kind_t text = {"text",
+                                       "text/plain; charset=utf-8",
+                                       0,
+                                       0,
+                                       text_nothing,
+                                       text_event,
+                                       text_nothing,
+                                       text_silence,
+                                       text_reconnect,
+                                       NULL};
+static const bl_encoder_kind_t *const kinds[] = {&sse, &text, &bl_encoder_poll,
+                                                 &bl_encoder_sync};
 
 const bl_encoder_kind_t *bl_encoder_find(const char *name)
 {
     size_t i;
 
     for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-        if (!strcmp(kinds[i].name, name)) return &kinds[i];
+        if (!strcmp(kinds[i]->name, name)) return kinds[i];
     }
     return NULL;
 }
@@ -149,6 +169,7 @@ apr_status_t bl_encoder_init(bl_encoder_t *e, const bl_encoder_kind_t *kind,
     e->kind = kind;
     e->stream = s;
     e->why = BL_E_DRAINING;
+    bl_buf_init(&e->text, 2 * BL_MAX_ANSWER_BYTES);
     return bl_chat_writer_init(&e->chat, s->id, s->conversation_id, s->item_id,
                                lang);
 }
@@ -156,4 +177,5 @@ apr_status_t bl_encoder_init(bl_encoder_t *e, const bl_encoder_kind_t *kind,
 void bl_encoder_release(bl_encoder_t *e)
 {
     bl_chat_writer_release(&e->chat);
+    bl_buf_release(&e->text);
 }

@@ -20,6 +20,7 @@ typedef struct bl_encoder_kind_t {
     const char *name; /* "sse" */
     const char *content_type;
     int has_heartbeat;
+    int is_json; /* of whatever framing: it can be said in ASCII */
     /* The first bytes of the response, before any event. */
     apr_status_t (*begin)(bl_encoder_t *e, bl_buf_t *out);
     /* APR_INCOMPLETE: the event has more than was written; more() goes on. */
@@ -31,6 +32,9 @@ typedef struct bl_encoder_kind_t {
     /* The reader has to come back elsewhere; the stream goes on. */
     apr_status_t (*reconnect)(bl_encoder_t *e, bl_buf_t *out,
                               apr_uint64_t last_seq);
+    /* Of a kind that answers once, or NULL: says what has come so far. */
+    apr_status_t (*answer)(bl_encoder_t *e, bl_buf_t *out,
+                           apr_uint64_t last_seq);
 } bl_encoder_kind_t;
 
 struct bl_encoder_t {
@@ -41,6 +45,12 @@ struct bl_encoder_t {
     size_t end_at;    /* of the whole text */
     apr_status_t why; /* a reader is sent away: BL_E_DRAINING */
     int is_clean;     /* the end was a good one: the body may end properly */
+
+    /* of a kind that answers once */
+    bl_buf_t text;   /* what came since it began to read */
+    int wants_whole; /* all of the text is asked for */
+    int is_replaced; /* text is not what follows what was said before */
+    int has_news;    /* there is something to say before the wait is over */
 };
 
 /* NULL when there is none of that name. */

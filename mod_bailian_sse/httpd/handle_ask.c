@@ -67,7 +67,9 @@ int bl_handle_ask(request_rec *r, bl_call_t *call)
     int rc;
 
     if (!bl_call_method_is(r, call, "POST", &rc)) return rc;
-    rv = bl_call_json(r, call, &body, &detail);
+    detail = NULL;
+    rv = bl_call_read_form(call, &detail);
+    if (rv == APR_SUCCESS) rv = bl_call_json(r, call, &body, &detail);
     if (rv == APR_SUCCESS) {
         rv = bl_ask_read(body, (size_t)call->conf.body_bytes, &ask, &detail);
     }

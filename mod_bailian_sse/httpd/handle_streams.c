@@ -7,6 +7,7 @@
 #include "batch.h"
 #include "find_stream.h"
 #include "sink.h"
+#include "base/clock.h"
 #include "engine/remote.h"
 #include "engine/replay.h"
 #include "shm/directory.h"
@@ -47,23 +48,14 @@ int bl_serve_stream(request_rec *r, bl_call_t *call, bl_stream_t *s,
     set_heartbeat(call, s->app, &plan);
     plan.slow_ms = call->conf.slow_ms;
     plan.expires_ms = bl_call_expiry(call);
+    plan.pace_ms = call->form.pace_ms;
+    plan.answer_ms = bl_clock_ms() + call->form.wait_ms;
+    plan.wants_whole = call->form.wants_whole;
+    plan.is_ascii = call->form.is_ascii;
     return bl_sink_serve(r, &plan);
 }
 
 /* --- where a reader begins ---------------------------------------------- */
-
-static apr_status_t parse_seq(const char *text, apr_uint64_t *pseq)
-{
-    apr_uint64_t n = 0;
-
-    if (!*text || strlen(text) > 18) return BL_E_BAD_VALUE;
-    for (; *text; text++) {
-        if (*text < '0' || *text > '9') return BL_E_BAD_VALUE;
-        n = n * 10 + (apr_uint64_t)(*text - '0');
-    }
-    *pseq = n;
-    return APR_SUCCESS;
-}
 
 /* "<stream id>:<seq>"; the header wins over ?after= (C14). */
 static apr_status_t where_from(request_rec *r, bl_call_t *call, const char *id,
@@ -81,10 +73,10 @@ static apr_status_t where_from(request_rec *r, bl_call_t *call, const char *id,
         if (strncmp(last, id, strlen(id)) || colon - last != BL_ID_TEXT) {
             return BL_E_NOT_FOUND; /* of another stream */
         }
-        return parse_seq(colon + 1, pafter) == APR_SUCCESS ? APR_SUCCESS
-                                                           : BL_E_BAD_HEADER;
+        return bl_call_seq(colon + 1, pafter) == APR_SUCCESS ? APR_SUCCESS
+                                                             : BL_E_BAD_HEADER;
     }
-    return after ? parse_seq(after, pafter) : APR_SUCCESS;
+    return after ? bl_call_seq(after, pafter) : APR_SUCCESS;
 }
 
 static int nothing_more(request_rec *r)
@@ -106,6 +98,10 @@ static int serve(request_rec *r, bl_call_t *call, bl_stream_t *s,
         rc = bl_serve_batch(r, call, s, after);
         bl_stream_unref(s);
         return rc;
+    }
+    if (!strcmp(as, "poll")) {
+        bl_batch_catch_up(call, s);
+        bl_engine_polled(call->engine, s);
     }
     if (bl_journal_read(s->journal, after, &ev, 1, &n) == APR_EOF) {
         bl_stream_unref(s);
@@ -153,7 +149,7 @@ int bl_resume_stream(request_rec *r, bl_call_t *call, const char *id,
 
 static int handle_events(request_rec *r, bl_call_t *call, const char *id)
 {
-    const char *as = apr_table_get(call->query, "as");
+    const char *as = apr_table_get(call->query, "as"), *detail = NULL;
     apr_uint64_t after;
     apr_status_t rv;
     int rc;
@@ -161,10 +157,14 @@ static int handle_events(request_rec *r, bl_call_t *call, const char *id)
     if (!bl_call_method_is(r, call, "GET", &rc)) return rc;
     if (!as) as = "sse";
     rv = where_from(r, call, id, &after);
-    if (rv == APR_SUCCESS && strcmp(as, "json") && !bl_encoder_find(as)) {
+    if (rv == APR_SUCCESS) rv = bl_call_read_form(call, &detail);
+    if (rv == APR_SUCCESS && strcmp(as, "json") && strcmp(as, "sse") &&
+        strcmp(as, "text") && strcmp(as, "poll"))
+    {
+        detail = "as";
         rv = BL_E_BAD_VALUE;
     }
-    if (rv != APR_SUCCESS) return bl_call_problem(r, call, rv, NULL);
+    if (rv != APR_SUCCESS) return bl_call_problem(r, call, rv, detail);
     return bl_resume_stream(r, call, id, after, as);
 }
 

@@ -15,6 +15,12 @@ int bl_handle_ask(request_rec *r, bl_call_t *call); /* stream */
 int bl_ask_app(request_rec *r, bl_call_t *call, const char *app,
                const char *message, const char *conversation);
 
+/* handle_session.c: miniapp-stream, api/chat/{stream,poll,sync} */
+int bl_handle_miniapp(request_rec *r, bl_call_t *call);
+int bl_handle_session_start(request_rec *r, bl_call_t *call);
+int bl_handle_session_poll(request_rec *r, bl_call_t *call);
+int bl_handle_session_sync(request_rec *r, bl_call_t *call);
+
 int bl_handle_streams(request_rec *r, bl_call_t *call); /* streams/... */
 int bl_handle_conversations(request_rec *r, bl_call_t *call);
 int bl_handle_ws(request_rec *r, bl_call_t *call); /* ws, ws/chat */
@@ -36,7 +42,7 @@ void bl_set_policy(request_rec *r);
 int bl_send_below(request_rec *r, const char *what);
 
 /* Serves stream (a reference, taken over) from after on, as the location is
- * configured. */
+ * configured and call->form says. */
 int bl_serve_stream(request_rec *r, bl_call_t *call, bl_stream_t *s,
                     apr_uint64_t after, const char *as);
 

@@ -22,21 +22,29 @@ typedef struct route_t {
     enum { ALONE, BELOW, TREE } reach; /* it, what lies below it, or both */
     unsigned read, change;
     int (*fn)(request_rec *r, bl_call_t *call);
+    int is_session; /* of the mini-program family */
 } route_t;
 
 static const route_t routes[] = {
-    {"stream", ALONE, BL_SCOPE_ASK, BL_SCOPE_ASK, bl_handle_ask},
-    {"streams", BELOW, BL_SCOPE_READ, BL_SCOPE_MANAGE, bl_handle_streams},
+    {"stream", ALONE, BL_SCOPE_ASK, BL_SCOPE_ASK, bl_handle_ask, 0},
+    {"miniapp-stream", ALONE, BL_SCOPE_ASK, BL_SCOPE_ASK, bl_handle_miniapp, 1},
+    {"api/chat/stream", ALONE, BL_SCOPE_ASK, BL_SCOPE_ASK,
+     bl_handle_session_start, 1},
+    {"api/chat/poll", ALONE, BL_SCOPE_READ, BL_SCOPE_READ,
+     bl_handle_session_poll, 1},
+    {"api/chat/sync", ALONE, BL_SCOPE_ASK, BL_SCOPE_ASK, bl_handle_session_sync,
+     1},
+    {"streams", BELOW, BL_SCOPE_READ, BL_SCOPE_MANAGE, bl_handle_streams, 0},
     {"conversations", TREE, BL_SCOPE_READ, BL_SCOPE_MANAGE,
-     bl_handle_conversations},
-    {"tickets", ALONE, 0, 0, bl_handle_tickets},
-    {"ws", TREE, BL_SCOPE_ASK | BL_SCOPE_READ, BL_SCOPE_ASK, bl_handle_ws},
+     bl_handle_conversations, 0},
+    {"tickets", ALONE, 0, 0, bl_handle_tickets, 0},
+    {"ws", TREE, BL_SCOPE_ASK | BL_SCOPE_READ, BL_SCOPE_ASK, bl_handle_ws, 0},
     {"websocket", TREE, BL_SCOPE_ASK | BL_SCOPE_READ, BL_SCOPE_ASK,
-     bl_handle_ws},
-    {"livez", ALONE, 0, 0, bl_handle_health},
-    {"readyz", ALONE, 0, 0, bl_handle_health},
-    {"", ALONE, 0, 0, bl_handle_assets},
-    {"chat", TREE, 0, 0, bl_handle_assets}};
+     bl_handle_ws, 0},
+    {"livez", ALONE, 0, 0, bl_handle_health, 0},
+    {"readyz", ALONE, 0, 0, bl_handle_health, 0},
+    {"", ALONE, 0, 0, bl_handle_assets, 0},
+    {"chat", TREE, 0, 0, bl_handle_assets, 0}};
 
 static const route_t *find_route(const char *path)
 {
@@ -60,6 +68,7 @@ static int dispatch(request_rec *r, bl_call_t *call)
     apr_status_t rv;
     int rc;
 
+    call->is_session = route && route->is_session;
     if (bl_origin_answer(r, call, &rc)) return rc;
     rv = bl_origin_check(r, call);
     if (rv == APR_SUCCESS && !route) rv = BL_E_NOT_FOUND;

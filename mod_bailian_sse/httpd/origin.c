@@ -74,6 +74,19 @@ apr_status_t bl_origin_check(request_rec *r, const bl_call_t *call)
                : APR_SUCCESS;
 }
 
+apr_status_t bl_origin_check_get(request_rec *r, const bl_call_t *call)
+{
+    const char *site = apr_table_get(r->headers_in, "Sec-Fetch-Site");
+
+    if (!site || !strcmp(site, "same-origin") || !strcmp(site, "none")) {
+        return APR_SUCCESS;
+    }
+    /* With an Origin it was looked at already. */
+    return origin_of(r) && is_allowed(&call->conf, origin_of(r))
+               ? APR_SUCCESS
+               : BL_E_ORIGIN_REFUSED;
+}
+
 /* --- what is answered --------------------------------------------------- */
 
 static int is_preflight(request_rec *r)

@@ -23,6 +23,10 @@ int bl_origin_answer(request_rec *r, bl_call_t *call, int *prc);
 /* BL_E_ORIGIN_REFUSED: a page of another origin that is not allowed, or an
  * allowed one with a login that the browser sent by itself. Without an Origin
  * nothing is checked. */
+/* A GET that starts an answer, as the mini-program family has it: refused when
+ * a browser says that a page of another site makes it do so (S-23). */
+apr_status_t bl_origin_check_get(request_rec *r, const bl_call_t *call);
+
 apr_status_t bl_origin_check(request_rec *r, const bl_call_t *call);
 
 /* Does the page come from this host itself? */

@@ -10,6 +10,8 @@
 #include <util_script.h>
 
 #define READ_BYTES 8192
+#define PACE_MOST_MS 1000
+#define WAIT_MOST_MS 60000 /* wechat.md 2: no request lives longer */
 #define RETRY_AFTER_MOST 5 /* seconds, with what follows by chance: 1.3 */
 
 /* --- where it goes ------------------------------------------------------ */
@@ -97,6 +99,50 @@ const char *bl_call_request_id(request_rec *r)
         return id;
     }
     return apr_table_get(r->subprocess_env, "UNIQUE_ID");
+}
+
+/* --- the form ----------------------------------------------------------- */
+
+apr_status_t bl_call_seq(const char *text, apr_uint64_t *pseq)
+{
+    apr_uint64_t n = 0;
+
+    if (!*text || strlen(text) > 18) return BL_E_BAD_VALUE;
+    for (; *text; text++) {
+        if (*text < '0' || *text > '9') return BL_E_BAD_VALUE;
+        n = n * 10 + (apr_uint64_t)(*text - '0');
+    }
+    *pseq = n;
+    return APR_SUCCESS;
+}
+
+static apr_status_t read_ms(const bl_call_t *call, const char *name,
+                            apr_uint64_t most, bl_ms_t *pms,
+                            const char **pfield)
+{
+    const char *text = apr_table_get(call->query, name);
+    apr_uint64_t n = 0;
+
+    if (text && (bl_call_seq(text, &n) != APR_SUCCESS || n > most)) {
+        *pfield = name;
+        return BL_E_BAD_VALUE;
+    }
+    *pms = (bl_ms_t)n;
+    return APR_SUCCESS;
+}
+
+apr_status_t bl_call_read_form(bl_call_t *call, const char **pfield)
+{
+    bl_ms_t ascii = 0;
+    apr_status_t rv =
+        read_ms(call, "pace", PACE_MOST_MS, &call->form.pace_ms, pfield);
+
+    if (rv == APR_SUCCESS) {
+        rv = read_ms(call, "wait", WAIT_MOST_MS, &call->form.wait_ms, pfield);
+    }
+    if (rv == APR_SUCCESS) rv = read_ms(call, "ascii", 1, &ascii, pfield);
+    call->form.is_ascii = (int)ascii;
+    return rv;
 }
 
 /* --- the body ----------------------------------------------------------- */
@@ -256,6 +302,13 @@ int bl_call_problem(request_rec *r, bl_call_t *call, apr_status_t rv,
     return bl_call_problem_at(r, call, rv, NULL, detail);
 }
 
+static void put_session_error(bl_buf_t *out, const bl_error_t *e,
+                              const char *sentence)
+{
+    bl_buf_printf(out, "{\"success\":false,\"status\":%d", e->http);
+    put_member(out, "error", sentence);
+}
+
 int bl_call_problem_at(request_rec *r, bl_call_t *call, apr_status_t rv,
                        const char *field, const char *detail)
 {
@@ -279,14 +332,21 @@ int bl_call_problem_at(request_rec *r, bl_call_t *call, apr_status_t rv,
                          1 + (int)(r->request_time % RETRY_AFTER_MOST)));
     }
     bl_buf_init(&out, 64 * 1024);
-    bl_buf_printf(&out, "{\"type\":\"about:blank\",\"status\":%d", e->http);
+    if (call->is_session)
+        put_session_error(&out, e, sentence);
+    else
+        bl_buf_printf(&out, "{\"type\":\"about:blank\",\"status\":%d", e->http);
     put_member(&out, "code", e->code);
-    put_member(&out, "title", sentence);
+    if (!call->is_session) put_member(&out, "title", sentence);
     if (detail) put_member(&out, "detail", detail);
     if (field) put_member(&out, "field", field);
     if (r->log_id) put_member(&out, "requestId", r->log_id);
     bl_buf_puts(&out, "}\n");
-    rc = bl_call_answer(r, e->http, "application/problem+json; charset=utf-8",
+    if (call->form.is_ascii) bl_json_to_ascii(&out, 0);
+    rc = bl_call_answer(r, e->http,
+                        call->is_session
+                            ? "application/json; charset=utf-8"
+                            : "application/problem+json; charset=utf-8",
                         out.data, out.len);
     bl_buf_release(&out);
     return rc;

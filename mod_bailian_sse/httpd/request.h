@@ -14,6 +14,14 @@
 #include "base/json.h"
 #include "wire/chat_writer.h"
 
+/* How the caller wants to be answered: ?pace=, ?wait=, ?ascii=. */
+typedef struct bl_form_t {
+    bl_ms_t pace_ms;
+    bl_ms_t wait_ms;
+    int is_ascii;
+    int wants_whole; /* of the text, not only what came since */
+} bl_form_t;
+
 typedef struct bl_call_t {
     bl_engine_t *engine;
     bl_dir_conf_t conf; /* effective */
@@ -24,6 +32,8 @@ typedef struct bl_call_t {
     bl_caller_t caller;
     bl_principal_t principal; /* the caller's, once he is known */
     bl_lang_t lang;
+    bl_form_t form;
+    int is_session; /* errors as the mini-program family says them */
 } bl_call_t;
 
 /* Fills in everything but the principal. */
@@ -55,6 +65,12 @@ apr_uint64_t bl_call_route_hash(const bl_call_t *call, const char *route);
 /* What the caller, or a proxy before us, calls this request: X-Request-Id when
  * it is one word of visible ASCII, else mod_unique_id's; NULL: neither. */
 const char *bl_call_request_id(request_rec *r);
+
+/* Fills in call->form; *pfield names a parameter that is wrong. */
+apr_status_t bl_call_read_form(bl_call_t *call, const char **pfield);
+
+/* A number of an event as clients write it. */
+apr_status_t bl_call_seq(const char *text, apr_uint64_t *pseq);
 
 /* The whole JSON body, an object; freed with r->pool. *pdetail (may stay
  * NULL) says what is wrong in words. */

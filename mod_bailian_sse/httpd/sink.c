@@ -2,6 +2,7 @@
 #include "sink.h"
 #include "base/clock.h"
 #include "shm/stats.h"
+#include "wire/json_write.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -61,6 +62,7 @@ static apr_status_t sink_create(bl_sink_t **psink, const bl_sink_plan_t *plan)
         free(sink);
         return rv;
     }
+    sink->encoder.wants_whole = plan->wants_whole;
     catch_up(sink);
     rv = plan->kind->begin(&sink->encoder, &sink->out);
     if (rv != APR_SUCCESS) {
@@ -109,7 +111,10 @@ int bl_sink_serve(request_rec *r, const bl_sink_plan_t *plan)
     }
     set_headers(r, plan);
     count_reader(sink);
-    if (bl_stream_wait_end(plan->stream, GRACE_MS) &&
+    if (plan->kind->answer && plan->answer_ms <= bl_clock_ms()) {
+        return bl_sink_run_ended(r, sink);
+    }
+    if (!plan->pace_ms && bl_stream_wait_end(plan->stream, GRACE_MS) &&
         bl_journal_bytes(plan->stream->journal) <= BL_PASS_BYTES)
     {
         return bl_sink_run_ended(r, sink);
@@ -129,15 +134,24 @@ static int is_content(bl_event_kind_t kind)
            kind == BL_EV_REPLACE;
 }
 
+static void to_ascii(bl_sink_t *sink, size_t from)
+{
+    if (sink->plan.is_ascii && sink->encoder.kind->is_json) {
+        bl_json_to_ascii(&sink->out, from);
+    }
+}
+
 /* ev NULL: goes on with the event before. */
 static apr_status_t encode(bl_sink_t *sink, const bl_event_t *ev)
 {
     bl_encoder_t *e = &sink->encoder;
+    size_t from = sink->out.len;
     apr_status_t rv =
         ev ? e->kind->event(e, &sink->out, ev) : e->kind->more(e, &sink->out);
 
     sink->has_more = rv == APR_INCOMPLETE;
     if (rv != APR_SUCCESS && rv != APR_INCOMPLETE) return rv;
+    to_ascii(sink, from);
     if (ev) {
         bl_cursor_advance(&sink->cursor, ev);
         if (is_content(ev->kind)) sink->has_content = 1;
@@ -145,6 +159,12 @@ static apr_status_t encode(bl_sink_t *sink, const bl_event_t *ev)
     }
     if (sink->is_ending && !sink->has_more) sink->is_over = 1;
     return APR_SUCCESS;
+}
+
+/* Who is paced gets one event, if it says anything. */
+static size_t most_at_once(const bl_sink_t *sink)
+{
+    return sink->plan.pace_ms ? 1 : BL_PASS_BYTES;
 }
 
 static apr_status_t encode_some(bl_sink_t *sink)
@@ -156,12 +176,32 @@ static apr_status_t encode_some(bl_sink_t *sink)
     if (sink->has_more) return encode(sink, NULL);
     rv = bl_cursor_peek(&sink->cursor, events, READ_AT_ONCE, &n);
     for (i = 0; rv == APR_SUCCESS && i < n && !sink->has_more &&
-                bl_sink_pending(sink) < BL_PASS_BYTES;
+                bl_sink_pending(sink) < most_at_once(sink);
          i++)
     {
         rv = encode(sink, &events[i]);
     }
     return rv;
+}
+
+/* Of a paced reader: it is not yet time. */
+static int is_held_back(bl_sink_t *sink, bl_ms_t now)
+{
+    if (now >= sink->paced_until) sink->paced_until = 0;
+    return sink->paced_until && !bl_sink_pending(sink);
+}
+
+static void answer(bl_sink_t *sink)
+{
+    size_t from = sink->out.len;
+
+    if (sink->encoder.kind->answer(&sink->encoder, &sink->out,
+                                   sink->cursor.after) != APR_SUCCESS)
+    {
+        sink->encoder.is_clean = 0;
+    }
+    to_ascii(sink, from);
+    sink->is_over = 1;
 }
 
 apr_status_t bl_sink_fill(bl_sink_t *sink, bl_ms_t now)
@@ -175,17 +215,27 @@ apr_status_t bl_sink_fill(bl_sink_t *sink, bl_ms_t now)
         sink->encoder.why = BL_E_UNAUTHENTICATED;
         rv = APR_EOF;
     }
+    if (rv == APR_SUCCESS && is_held_back(sink, now)) return APR_EAGAIN;
     while (rv == APR_SUCCESS && !sink->is_over &&
-           bl_sink_pending(sink) < BL_PASS_BYTES)
+           bl_sink_pending(sink) < most_at_once(sink))
     {
         rv = encode_some(sink);
         if (rv == APR_SUCCESS) sink->last_out_ms = now;
+    }
+    if (sink->plan.pace_ms && bl_sink_pending(sink)) {
+        sink->paced_until = now + sink->plan.pace_ms;
+    }
+    if (rv == APR_EAGAIN && !sink->is_over && sink->encoder.kind->answer &&
+        (sink->encoder.has_news || now >= sink->plan.answer_ms))
+    {
+        answer(sink);
     }
     if (rv == APR_EOF && !sink->is_over) {
         /* No END event stands here: the stream goes on elsewhere, or will be
          * found in the store. */
         sink->encoder.kind->reconnect(&sink->encoder, &sink->out,
                                       sink->cursor.after);
+        to_ascii(sink, 0);
         sink->is_over = 1;
     }
     else if (rv != APR_SUCCESS && rv != APR_EAGAIN) {
@@ -232,6 +282,7 @@ int bl_sink_beat(bl_sink_t *sink, bl_ms_t now, int is_now)
     {
         return 0;
     }
+    to_ascii(sink, 0);
     sink->last_out_ms = now;
     __atomic_add_fetch(&sink->plan.stream->heartbeats, 1, __ATOMIC_RELAXED);
     bl_count(bl_engine_shm(sink->plan.engine),
@@ -249,7 +300,10 @@ bl_ms_t bl_sink_next_look(const bl_sink_t *sink)
     if (sink->plan.expires_ms && sink->plan.expires_ms < due) {
         due = sink->plan.expires_ms;
     }
-
+    if (sink->paced_until && sink->paced_until < due) due = sink->paced_until;
+    if (sink->encoder.kind->answer && sink->plan.answer_ms < due) {
+        due = sink->plan.answer_ms;
+    }
     if (!sink->stuck_since) return due;
     return !sink->encoder.kind->has_heartbeat || slow < due ||
                    bl_sink_pending(sink)

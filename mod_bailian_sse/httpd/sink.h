@@ -28,6 +28,10 @@ typedef struct bl_sink_plan_t {
     int is_sync_wanted;
     bl_ms_t heartbeat_first_ms, heartbeat_ms, slow_ms;
     bl_ms_t expires_ms; /* of the reader's credential; 0 = never (S-20) */
+    bl_ms_t pace_ms;    /* one event at a time, this far apart; 0 = at once */
+    bl_ms_t answer_ms;  /* of a kind that answers once: when, at the latest */
+    int wants_whole;    /* likewise: all of the text, not what came since */
+    int is_ascii;       /* JSON without a byte above 0x7f */
 } bl_sink_plan_t;
 
 typedef struct bl_sink_t {
@@ -41,6 +45,7 @@ typedef struct bl_sink_t {
     int is_ending;       /* the end event is being encoded */
     int is_over;         /* the end was encoded: nothing follows */
     bl_ms_t last_out_ms; /* something was encoded */
+    bl_ms_t paced_until; /* nothing is encoded before; 0 = at any time */
     bl_ms_t stuck_since; /* the client takes too little; 0 = it does not */
 } bl_sink_t;
 

@@ -155,6 +155,17 @@ apr_status_t bl_store_stream(bl_store_t *s, const char *stream_id,
 apr_status_t bl_store_by_idempotency(bl_store_t *s, const char *owner,
                                      const char *key, char *stream_id);
 
+/* The newest stream of the conversation that clients call session_id, of this
+ * owner; is_anybodys: of whichever anonymous caller, when there is but one.
+ * What this process began of the owner's is there at once. */
+typedef struct bl_session_stream_t {
+    char stream_id[BL_ID_TEXT + 1];
+    char owner[BL_PRINCIPAL_BYTES];
+} bl_session_stream_t;
+apr_status_t bl_store_session_stream(bl_store_t *s, const char *owner,
+                                     int is_anybodys, const char *session_id,
+                                     bl_session_stream_t *out);
+
 /* Calls fn for each stored event after `after`, in order; views valid in the
  * call. Stops when fn does not answer APR_SUCCESS and passes that on.
  * BL_E_TRIMMED when events after `after` were deleted by retention, were never

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "wire/json_write.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/utf8.h"
@@ -59,30 +60,29 @@ static char *escape_chunk(char *d, const char *s, const char *end)
     return d;
 }
 
+/* The character at s, above ASCII; a bad byte is U+FFFD. */
+static char *put_above(char *d, const char **ps, const char *end)
+{
+    size_t n = bl_utf8_char_len(*ps, (size_t)(end - *ps));
+    apr_uint32_t code = n ? bl_utf8_decode(*ps, &n) : 0xFFFD;
+
+    *ps += n ? n : 1;
+    if (code < 0x10000) return put_unit(d, code);
+    d = put_unit(d, 0xD800 + ((code - 0x10000) >> 10));
+    return put_unit(d, 0xDC00 + (code & 0x3FF));
+}
+
 static char *escape_ascii_chunk(char *d, const char *s, const char *end)
 {
     while (s < end) {
         unsigned char c = (unsigned char)*s;
-        apr_uint32_t code;
-        size_t n;
 
-        if (c < 0x80) {
-            if (bl_is_special(*s))
-                d = put_special(d, c);
-            else
-                *d++ = (char)c;
-            s++;
-            continue;
-        }
-        n = bl_utf8_char_len(s, (size_t)(end - s));
-        code = n ? bl_utf8_decode(s, &n) : 0xFFFD;
-        if (code >= 0x10000) {
-            d = put_unit(d, 0xD800 + ((code - 0x10000) >> 10));
-            d = put_unit(d, 0xDC00 + (code & 0x3FF));
-        }
+        if (c >= 0x80)
+            d = put_above(d, &s, end);
+        else if (bl_is_special(*s++))
+            d = put_special(d, c);
         else
-            d = put_unit(d, code);
-        s += n ? n : 1;
+            *d++ = (char)c;
     }
     return d;
 }
@@ -111,4 +111,30 @@ apr_status_t bl_json_puts(bl_buf_t *out, const char *text)
     bl_buf_append(out, "\"", 1);
     bl_json_escape(out, text, strlen(text), 0);
     return bl_buf_append(out, "\"", 1);
+}
+
+apr_status_t bl_json_to_ascii(bl_buf_t *out, size_t from)
+{
+    size_t len = out->len - from;
+    const char *at, *end;
+    char *copy, *d;
+
+    if (bl_buf_status(out) != APR_SUCCESS || !len) return bl_buf_status(out);
+    copy = malloc(len);
+    if (!copy) return APR_ENOMEM;
+    memcpy(copy, out->data + from, len);
+    end = copy + len;
+    out->len = from;
+    for (at = copy; at < end;) {
+        const char *until = at;
+
+        while (until < end && (unsigned char)*until < 0x80)
+            until++;
+        bl_buf_append(out, at, (size_t)(until - at));
+        at = until;
+        if (at == end || !(d = bl_buf_room(out, 2 * WORST))) break;
+        bl_buf_added(out, (size_t)(put_above(d, &at, end) - d));
+    }
+    free(copy);
+    return bl_buf_status(out);
 }

@@ -24,7 +24,11 @@ typedef struct bl_span_t {
 apr_status_t bl_json_escape(bl_buf_t *out, const char *text, size_t len,
                             int ascii_only);
 
-/* The same with its quotes, for a NUL-terminated text. */
+/* bl_json_escape() with its quotes, for a NUL-terminated text. */
 apr_status_t bl_json_puts(bl_buf_t *out, const char *text);
+
+/* What stands in out from `from` on, of which only JSON strings may hold more
+ * than ASCII, becomes ASCII alone. Whole characters only. */
+apr_status_t bl_json_to_ascii(bl_buf_t *out, size_t from);
 
 #endif

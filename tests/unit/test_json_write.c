@@ -72,6 +72,20 @@ static void test_json_write_round_trip_through_another_parser(void **state)
 }
 
 /* Long text of four-byte characters: no chunk of the writer cuts one. */
+static void test_json_write_made_ascii_keeps_what_was_before(void **state)
+{
+    bl_buf_t b;
+
+    (void)state;
+    bl_buf_init(&b, 1024);
+    bl_buf_puts(&b, "é{\"茶\":\"a🍵\\n\"}");
+    assert_int_equal(bl_json_to_ascii(&b, 2), APR_SUCCESS);
+    assert_string_equal(bl_buf_str(&b),
+                        "é{\"\\u8336\":\"a\\ud83c\\udf75\\n\"}");
+    assert_int_equal(bl_json_to_ascii(&b, b.len), APR_SUCCESS);
+    bl_buf_release(&b);
+}
+
 static void test_json_write_ascii_only_long_text_stays_whole(void **state)
 {
     bl_buf_t text, b;
@@ -126,6 +140,7 @@ int main(void)
         cmocka_unit_test(test_json_write_escapes_what_json_demands_and_no_more),
         cmocka_unit_test(test_json_write_ascii_only_uses_surrogate_pairs),
         cmocka_unit_test(test_json_write_round_trip_through_another_parser),
+        cmocka_unit_test(test_json_write_made_ascii_keeps_what_was_before),
         cmocka_unit_test(test_json_write_ascii_only_long_text_stays_whole),
         cmocka_unit_test(test_json_write_says_when_the_buffer_is_full),
         cmocka_unit_test(test_json_write_puts_quotes_around_a_word),

@@ -164,6 +164,7 @@ static void write_answers(bl_store_t *s)
 
 static void ask_as_owner(bl_store_t *s)
 {
+    bl_session_stream_t session;
     bl_stored_stream_t row;
     char id[BL_ID_TEXT + 1];
 
@@ -174,6 +175,8 @@ static void ask_as_owner(bl_store_t *s)
     bl_store_session(s, "user:li", "c1", id, sizeof(id));
     bl_store_stream(s, env_id(1), &row);
     bl_store_by_idempotency(s, "user:li", "k", id);
+    bl_store_session_stream(s, "user:li", 0, "c1", &session);
+    bl_store_session_stream(s, "anon:", 1, "c1", &session);
     bl_store_events(s, env_id(1), 0, ignore_event, NULL);
     bl_store_do_rename(s, "user:li", "c1", "title");
     bl_store_do_delete(s, "user:li", "c3");
