@@ -24,6 +24,16 @@ static const char *header(request_rec *r, const char *name)
     return apr_table_get(r->headers_in, name);
 }
 
+/* A body would lie where the first frame is expected. An extended CONNECT has
+ * none (RFC 8441): mod_http2 calls what follows chunked. */
+static int has_body(request_rec *r)
+{
+    const char *length = header(r, "Content-Length");
+
+    return (length && strcmp(length, "0")) ||
+           (header(r, "Transfer-Encoding") && !r->connection->master);
+}
+
 static apr_status_t check_handshake(request_rec *r, char *accept)
 {
     bl_ws_ask_t ask;
@@ -32,11 +42,9 @@ static apr_status_t check_handshake(request_rec *r, char *accept)
     ask.connection = header(r, "Connection");
     ask.version = header(r, "Sec-WebSocket-Version");
     ask.key = header(r, "Sec-WebSocket-Key");
-    /* A body would lie where the first frame is expected. */
-    if (header(r, "Transfer-Encoding") ||
-        (header(r, "Content-Length") &&
-         strcmp(header(r, "Content-Length"), "0")))
-    {
+    /* mod_http2 has read it from the pseudo-header :protocol. */
+    if (r->connection->master) ask.connection = "Upgrade";
+    if (has_body(r)) {
         r->connection->keepalive = AP_CONN_CLOSE;
         return BL_E_BAD_HEADER;
     }

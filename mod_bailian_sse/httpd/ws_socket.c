@@ -161,7 +161,10 @@ int bl_socket_wants_input(const bl_socket_t *s)
            bl_socket_pending(s) < HOLD_BYTES;
 }
 
-static size_t take_brigade(bl_socket_t *s, apr_bucket_brigade *bb)
+/* An HTTP/2 stream says EOS where the head of its request ends, and goes on;
+ * its end is the status of a read. */
+static size_t take_brigade(bl_socket_t *s, apr_bucket_brigade *bb,
+                           int is_stream)
 {
     size_t taken = 0;
     apr_bucket *b;
@@ -172,7 +175,7 @@ static size_t take_brigade(bl_socket_t *s, apr_bucket_brigade *bb)
         const char *data;
         apr_size_t len;
 
-        if (APR_BUCKET_IS_EOS(b)) s->is_lost = 1;
+        if (APR_BUCKET_IS_EOS(b) && !is_stream) s->is_lost = 1;
         if (APR_BUCKET_IS_METADATA(b)) continue;
         if (apr_bucket_read(b, &data, &len, APR_NONBLOCK_READ) != APR_SUCCESS) {
             s->is_lost = 1;
@@ -204,7 +207,7 @@ void bl_socket_read(bl_socket_t *s, conn_rec *c, apr_bucket_brigade *bb)
         rv = ap_get_brigade(c->input_filters, bb, AP_MODE_READBYTES,
                             APR_NONBLOCK_READ, READ_BYTES);
         if (APR_STATUS_IS_EAGAIN(rv)) break;
-        n = take_brigade(s, bb);
+        n = take_brigade(s, bb, c->master != NULL);
         if (rv != APR_SUCCESS) s->is_lost = 1;
         if (rv != APR_SUCCESS || !n) break;
         total += n;

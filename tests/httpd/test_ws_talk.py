@@ -41,6 +41,13 @@ def test_connection_is_greeted_and_knows_its_session(env):
     assert len(connect(env).greeted()["sessionId"]) == 32
 
 
+def test_s59_compression_is_not_agreed_to(env):
+    socket = connect(env, headers={
+        "Sec-WebSocket-Extensions": "permessage-deflate"})
+    assert "sec-websocket-extensions" not in socket.headers
+    socket.greeted()
+
+
 @pytest.mark.parametrize("session", ["%0a", "x" * 128], ids=["lf", "long"])
 def test_c13_session_that_cannot_be_is_refused_by_the_handshake(env, session):
     refused = ws.Socket(env.connect(), SOCKET + "&sessionId=" + session)
