@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** Ways to read an answer; see docs/sdk.md. */
-export type Transport = 'sse' | 'text' | 'download' | 'poll';
+export type Transport = 'sse' | 'websocket' | 'text' | 'download' | 'poll';
 
 /** Of AbortSignal: what is used. */
 export interface Signal {
@@ -22,6 +22,8 @@ export interface Options {
   transport?: 'auto' | Transport | Transport[];
   /** Instead of the platform's. */
   fetch?: (url: string, init?: any) => Promise<any>;
+  /** Instead of the platform's; needed where there is none, and beside a `fetch` of your own. */
+  WebSocket?: new (url: string, protocols?: string[]) => any;
   /** The global `wx` of a mini-program, where it is not found by itself. */
   wx?: object;
   /** First wait after a loss, unless the server says `retry:`; 1000. */
@@ -61,7 +63,7 @@ export interface Reference { index?: string; title?: string; docName?: string; u
 
 export interface Place { streamId: string; seq?: number; text?: string; reasoning?: string; conversationId?: string; itemId?: string }
 
-export interface Usage { inputTokens?: number; outputTokens?: number; models?: unknown[] }
+export interface Usage { inputTokens?: number; outputTokens?: number; totalTokens?: number; models?: unknown[] }
 
 export interface End {
   type: 'end';

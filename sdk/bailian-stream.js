@@ -39,9 +39,9 @@ export class BailianClient {
   #context; // what all answers of this client share
 
   // See bailian-stream.d.ts.
-  constructor({ base = '/bailian', userId, headers, language, fetch: given, wx: weixin, ...own } = {}) {
+  constructor({ base = '/bailian', userId, headers, language, fetch: given, WebSocket: Socket, wx: weixin, ...own } = {}) {
     const options = { ...DEFAULTS, ...own };
-    const platform = platformOf({ wx: weixin, fetch: given });
+    const platform = platformOf({ wx: weixin, fetch: given, WebSocket: Socket });
     if (platform.name === 'weixin' && !/^https?:\/\//.test(base)) {
       throw new TypeError('base: a mini-program needs the whole address, https://…');
     }

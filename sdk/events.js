@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// events - the two forms that the server gives an event -> one. What comes out:
+// events - the forms that the server gives an event -> one. What comes out:
 //   {streamId, seq, conversationId, itemId, content, reasoning, references,
 //    status, replace, rewrite, usage, isReconnect, end}
 // with only those members that the event has. Without a seq it is a heartbeat,
@@ -7,7 +7,7 @@
 // {streamId, loose}: text without a number.
 import { Lost } from './errors.js';
 
-function parse(text) {
+export function parse(text) {
   try {
     const value = JSON.parse(text);
     if (value && typeof value === 'object') return value;
@@ -82,4 +82,29 @@ export function fromBatch(streamId, { seq, kind, text = '', fields = {} }) {
 // end without a number.
 export function fromState(streamId, { outcome, code, length, sha256 }) {
   return { streamId, end: endOfBatch({ outcome, reason: code, length, sha256 }) };
+}
+
+// A CHAT_STREAM_… message of the WebSocket protocol; failure: the ERROR that
+// came before an end.
+export function fromMessage(type, data, failure) {
+  const { messageId: streamId, seq } = data;
+  if (type === 'CHAT_STREAM_START') {
+    if (data.after) return { streamId, isNamed: true };
+    return { streamId, seq: 1, conversationId: data.conversationId, itemId: data.requestId === streamId ? undefined : data.requestId };
+  }
+  if (type === 'CHAT_STREAM_END') return { streamId, seq, end: endOfMessages(data, failure) };
+  return { ...data, streamId, seq };
+}
+
+function endOfMessages({ finishReason, totalTokens, length, sha256 }, failure) {
+  const isGood = GOOD.includes(finishReason);
+  return {
+    text: undefined,
+    finishReason: finishReason === 'completed' ? 'stop' : finishReason,
+    error: isGood ? undefined : failure?.data ?? finishReason,
+    code: isGood ? undefined : failure?.code ?? finishReason,
+    usage: totalTokens === null ? undefined : { totalTokens },
+    length,
+    sha256,
+  };
 }

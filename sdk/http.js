@@ -16,6 +16,14 @@ export class Http {
     return new Http({ ...this.#options, fetch });
   }
 
+  // Where a WebSocket goes, and what belongs to its handshake.
+  async socketAddress(path) {
+    const { headers } = this.#options;
+    const url = /^https?:/.test(this.#options.base) ? this.url(path) : `${globalThis.location?.origin ?? ''}${this.url(path)}`;
+    if (!/^https?:/.test(url)) throw new Lost('unsupported');
+    return { url: url.replace(/^http/, 'ws'), headers: { ...await valueOf(headers) } };
+  }
+
   get userId() {
     return this.#options.userId;
   }

@@ -12,18 +12,20 @@
 // HTTP answer that is not held back), `isQuiet` (has no heartbeats).
 import { plainTransport } from './plain.js';
 import { pollTransport } from './polling.js';
+import { socketTransport } from './socket.js';
 import { sseTransport } from './sse.js';
 
 // In the order in which they are tried.
 const ORDER = {
-  web: ['sse', 'text', 'poll'],
-  weixin: ['sse', 'download', 'poll'],
+  web: ['sse', 'websocket', 'text', 'poll'],
+  weixin: ['websocket', 'sse', 'download', 'poll'],
 };
 
 // chosen: `auto`, a name, or names in the order in which they are tried.
 export function transportsOf(platform, http, sleep, chosen) {
   const makers = {
     sse: () => sseTransport(http),
+    websocket: () => platform.connect && socketTransport(http, platform),
     text: () => plainTransport(http, sleep),
     download: () => platform.download && pollTransport(http, sleep, { name: 'download', reading: http.by(platform.download) }),
     poll: () => pollTransport(http, sleep),

@@ -137,6 +137,31 @@ function read(bytes) {
   return body.getReader();
 }
 
+// A program may have five sockets. There are no pings: the server's heartbeats
+// are messages.
+const SOCKETS = 5;
+
+function connector(wx) {
+  let count = 0;
+  return (url, headers, { open, message, close }) => {
+    if (count >= SOCKETS) throw new Lost('busy');
+    count += 1;
+    let isOver = false;
+    const end = (code) => {
+      if (isOver) return;
+      isOver = true;
+      count -= 1;
+      close(code);
+    };
+    const task = wx.connectSocket({ url, header: headers, fail: () => end(1006) });
+    task.onOpen(open);
+    task.onMessage(({ data }) => message(data));
+    task.onClose(({ code }) => end(code));
+    task.onError(() => end(1006));
+    return { send: (text) => task.send({ data: text, fail: () => end(1006) }), close: (code) => { task.close({ code }); end(code); } };
+  };
+}
+
 // In the background nothing works. Back from there, or with a network again, it
 // is time to try.
 function onAwake(wx, tell) {
@@ -161,6 +186,7 @@ export function weixinPlatform(wx) {
   return {
     name: 'weixin',
     fetch: placed(exchange),
+    connect: wx.connectSocket && connector(wx),
     download: wx.downloadFile && placed(download),
     onAwake: (tell) => onAwake(wx, tell),
   };

@@ -5,11 +5,10 @@
 #include <string.h>
 
 apr_status_t bl_ws_ask(bl_socket_t *s, const bl_ws_question_t *ask,
-                       bl_ws_reader_t **preader)
+                       bl_ws_reader_t **preader, char *id)
 {
     unsigned char bytes[BL_ID_BYTES];
     char conversation[2 * sizeof(bytes) + 1];
-    char id[BL_ID_TEXT + 1];
     bl_limits_t limits = bl_dir_conf_limits(&s->conf);
     bl_question_t q;
     bl_stream_t *stream;
@@ -31,6 +30,7 @@ apr_status_t bl_ws_ask(bl_socket_t *s, const bl_ws_question_t *ask,
     q.item_id = ask->item_id;
     q.app = ask->app ? ask->app : s->conf.app;
     q.transport = "ws";
+    q.idempotency_key = ask->key;
     q.client = s->client;
     q.request_id = s->request_id;
     q.text = ask->message;

@@ -17,9 +17,11 @@ typedef struct bl_ws_question_t {
     const char *conversation_id; /* NULL: a new one */
     const char *item_id;         /* NULL: none */
     const char *app;             /* NULL: the location's */
+    const char *key;             /* NULL: asked each time */
 } bl_ws_question_t;
 
+/* APR_EEXIST: the key is known; id (BL_ID_TEXT + 1 bytes) is its stream's. */
 apr_status_t bl_ws_ask(bl_socket_t *s, const bl_ws_question_t *q,
-                       bl_ws_reader_t **preader);
+                       bl_ws_reader_t **preader, char *id);
 
 #endif

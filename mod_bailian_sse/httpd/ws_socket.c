@@ -219,8 +219,10 @@ void bl_socket_read(bl_socket_t *s, conn_rec *c, apr_bucket_brigade *bb)
     if (!s->has_input && !bl_socket_wants_input(s)) s->has_input = !s->is_lost;
     /* A client that says goodbye, or breaks the protocol, wants no more; one
      * that went away without a word, or whose page is left, may come back:
-     * then BailianDisconnect decides. */
-    if (s->codec.got_code && s->codec.got_code != 1001) {
+     * then BailianDisconnect decides. A script cannot send 1001. */
+    if (s->codec.got_code && s->codec.got_code != 1001 &&
+        s->codec.got_code != BL_WS_MAY_COME_BACK)
+    {
         bl_socket_stop_asked(s);
     }
 }

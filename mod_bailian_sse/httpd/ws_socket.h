@@ -24,6 +24,10 @@
 #include "stream/cursor.h"
 #include "wire/ws_codec.h"
 
+/* Close code of a client that may come back for its answers: what scripts send,
+ * which cannot send 1001. */
+#define BL_WS_MAY_COME_BACK 4001
+
 #include <pthread.h>
 
 typedef struct bl_socket_t bl_socket_t;

@@ -93,6 +93,8 @@ static apr_status_t begin(bl_talk_call_t *call, const bl_msg_ask_t *ask,
                           bl_ws_reader_t **preader)
 {
     bl_ws_question_t q = {0};
+    bl_msg_ask_t known = {0};
+    char id[BL_ID_TEXT + 1];
     apr_status_t rv;
 
     q.message = ask->message;
@@ -100,7 +102,12 @@ static apr_status_t begin(bl_talk_call_t *call, const bl_msg_ask_t *ask,
         ask->conversation_id ? ask->conversation_id : call->session_id;
     q.item_id = ask->request_id;
     q.app = ask->model;
-    rv = bl_ws_ask(call->s, &q, preader);
+    q.key = ask->key;
+    rv = bl_ws_ask(call->s, &q, preader, id);
+    if (rv == APR_EEXIST) { /* asked before: its answer is read */
+        known.resume = id;
+        return resume(call, &known, preader);
+    }
     if (rv == BL_E_BAD_VALUE) call->field = "model";
     return rv;
 }
@@ -113,6 +120,7 @@ static apr_status_t check(bl_talk_call_t *call, const bl_msg_ask_t *ask)
     if (rv == APR_SUCCESS) {
         rv = check_id(call, ask->conversation_id, "conversationId");
     }
+    if (rv == APR_SUCCESS) rv = check_id(call, ask->key, "key");
     return rv == APR_SUCCESS ? check_id(call, ask->model, "model") : rv;
 }
 

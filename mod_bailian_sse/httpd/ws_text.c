@@ -150,13 +150,14 @@ static void text_message(bl_socket_t *s, const char *text, size_t len)
     bl_ws_reader_t *r;
     json_t *json = NULL;
     char *plain = NULL;
+    char id[BL_ID_TEXT + 1];
     apr_status_t rv;
 
     if (!bl_utf8_is_valid(text, len))
         rv = BL_E_BAD_UTF8; /* came as bytes */
     else
         rv = read_message(text, len, &json, &plain, &q.message);
-    if (rv == APR_SUCCESS) rv = bl_ws_ask(s, &q, &r);
+    if (rv == APR_SUCCESS) rv = bl_ws_ask(s, &q, &r, id);
     if (rv != APR_SUCCESS) say_failure(s, NULL, NULL, bl_error(rv));
     json_decref(json);
     free(plain);

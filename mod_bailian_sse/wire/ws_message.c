@@ -143,6 +143,9 @@ apr_status_t bl_msg_ask(const bl_msg_t *m, bl_msg_ask_t *ask,
         rv = fault(pfield, "conversationId",
                    get_id(m->data, "conversationId", &ask->conversation_id));
     }
+    if (rv == APR_SUCCESS) {
+        rv = fault(pfield, "key", get_id(m->data, "key", &ask->key));
+    }
     /* Where a question goes is the app's matter, and what it follows the
      * conversation's (S-30): these two are looked at and not used. */
     if (rv == APR_SUCCESS) {

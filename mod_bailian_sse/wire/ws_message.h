@@ -70,6 +70,7 @@ typedef struct bl_msg_ask_t {
     const char *conversation_id; /* data.conversationId, else session_id */
     const char *request_id;      /* the client's own, or NULL */
     const char *model;           /* or NULL */
+    const char *key;             /* the same one is answered once; or NULL */
     int is_streaming;
     const char *resume; /* id of a stream that is to be read on, or NULL */
     apr_uint64_t after;

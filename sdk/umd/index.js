@@ -1,5 +1,5 @@
 /*! bailian-stream. SPDX-License-Identifier: Apache-2.0. Made by build/sdk-umd.mjs: do not edit.
-    sources dcdc83192deefc5b6be77515788cc8eaa4a27e8e10d85a625a5acad8547b287c */
+    sources 23743fb155d790062b0de6d77f9594f62c3ed04ff4d0b858e5fddc60c89df883 */
 (function (root, make) {
   if (typeof module === 'object' && module.exports) module.exports = make(root);
   else if (typeof define === 'function' && define.amd) define([], function () { return make(root); });
@@ -1237,6 +1237,16 @@ var made = (() => {
     by(fetch) {
       return new _Http(__spreadProps(__spreadValues({}, __privateGet(this, _options4)), { fetch }));
     }
+    // Where a WebSocket goes, and what belongs to its handshake.
+    socketAddress(path2) {
+      return __async(this, null, function* () {
+        var _a, _b;
+        const { headers } = __privateGet(this, _options4);
+        const url = /^https?:/.test(__privateGet(this, _options4).base) ? this.url(path2) : `${(_b = (_a = root.location) == null ? void 0 : _a.origin) != null ? _b : ""}${this.url(path2)}`;
+        if (!/^https?:/.test(url)) throw new Lost("unsupported");
+        return { url: url.replace(/^http/, "ws"), headers: __spreadValues({}, yield valueOf(headers)) };
+      });
+    }
     get userId() {
       return __privateGet(this, _options4).userId;
     }
@@ -1533,6 +1543,30 @@ var made = (() => {
     body.end();
     return body.getReader();
   }
+  var SOCKETS = 5;
+  function connector(wx2) {
+    let count = 0;
+    return (url, headers, { open, message, close }) => {
+      if (count >= SOCKETS) throw new Lost("busy");
+      count += 1;
+      let isOver = false;
+      const end = (code) => {
+        if (isOver) return;
+        isOver = true;
+        count -= 1;
+        close(code);
+      };
+      const task = wx2.connectSocket({ url, header: headers, fail: () => end(1006) });
+      task.onOpen(open);
+      task.onMessage(({ data }) => message(data));
+      task.onClose(({ code }) => end(code));
+      task.onError(() => end(1006));
+      return { send: (text) => task.send({ data: text, fail: () => end(1006) }), close: (code) => {
+        task.close({ code });
+        end(code);
+      } };
+    };
+  }
   function onAwake(wx2, tell) {
     var _a, _b;
     const isOnline = ({ isConnected }) => {
@@ -1558,6 +1592,7 @@ var made = (() => {
     return {
       name: "weixin",
       fetch: placed(exchange),
+      connect: wx2.connectSocket && connector(wx2),
       download: wx2.downloadFile && placed(download),
       onAwake: (tell) => onAwake(wx2, tell)
     };
@@ -1577,12 +1612,33 @@ var made = (() => {
       (_b2 = root.document) == null ? void 0 : _b2.removeEventListener("visibilitychange", isSeen);
     };
   }
-  var webPlatform = (fetch) => ({ name: "web", fetch: fetch != null ? fetch : ((...args) => root.fetch(...args)), onAwake: onAwake2 });
+  function protocolsOf(headers) {
+    const names = Object.keys(headers);
+    if (!names.length) return [];
+    const token = names.length === 1 && /^authorization$/i.test(names[0]) && /^Bearer ([\w.~+-]+)$/.exec(headers[names[0]]);
+    if (!token) throw new Lost("unsupported");
+    return ["Bearer", token[1]];
+  }
+  var connectBy = (Socket) => (url, headers, { open, message, close }) => {
+    const socket = new Socket(url, protocolsOf(headers));
+    socket.onopen = open;
+    socket.onmessage = ({ data }) => message(data);
+    socket.onclose = ({ code }) => close(code);
+    return { send: (text) => socket.send(text), close: (code) => socket.close(code) };
+  };
+  function webPlatform({ fetch, WebSocket: Socket = fetch ? void 0 : root.WebSocket }) {
+    return {
+      name: "web",
+      onAwake: onAwake2,
+      fetch: fetch != null ? fetch : ((...args) => root.fetch(...args)),
+      connect: Socket && connectBy(Socket)
+    };
+  }
   var isWeixin = (given) => typeof given === "object" && given !== null && typeof given.request === "function";
-  function platformOf({ wx: given, fetch }) {
+  function platformOf({ wx: given, fetch, WebSocket: Socket }) {
     if (given) return weixinPlatform(given);
-    if (fetch) return webPlatform(fetch);
-    return typeof wx !== "undefined" && isWeixin(wx) ? weixinPlatform(wx) : webPlatform();
+    const isWeb = fetch || typeof wx === "undefined" || !isWeixin(wx);
+    return isWeb ? webPlatform({ fetch, WebSocket: Socket }) : weixinPlatform(wx);
   }
 
   // events.js
@@ -1660,6 +1716,28 @@ var made = (() => {
   function fromState(streamId, { outcome, code, length, sha256: sha2562 }) {
     return { streamId, end: endOfBatch({ outcome, reason: code, length, sha256: sha2562 }) };
   }
+  function fromMessage(type, data, failure) {
+    const { messageId: streamId, seq } = data;
+    if (type === "CHAT_STREAM_START") {
+      if (data.after) return { streamId, isNamed: true };
+      return { streamId, seq: 1, conversationId: data.conversationId, itemId: data.requestId === streamId ? void 0 : data.requestId };
+    }
+    if (type === "CHAT_STREAM_END") return { streamId, seq, end: endOfMessages(data, failure) };
+    return __spreadProps(__spreadValues({}, data), { streamId, seq });
+  }
+  function endOfMessages({ finishReason, totalTokens, length, sha256: sha2562 }, failure) {
+    var _a, _b;
+    const isGood = GOOD.includes(finishReason);
+    return {
+      text: void 0,
+      finishReason: finishReason === "completed" ? "stop" : finishReason,
+      error: isGood ? void 0 : (_a = failure == null ? void 0 : failure.data) != null ? _a : finishReason,
+      code: isGood ? void 0 : (_b = failure == null ? void 0 : failure.code) != null ? _b : finishReason,
+      usage: totalTokens === null ? void 0 : { totalTokens },
+      length,
+      sha256: sha2562
+    };
+  }
 
   // polling.js
   var LEAST_MS = 500;
@@ -1702,8 +1780,8 @@ var made = (() => {
     return __async(this, arguments, function* (http, { body }, signal) {
       var _a;
       const path2 = `conversations/${encodeURIComponent(body.conversionId)}`;
-      const { messages = [] } = yield (yield http.request("GET", path2, { signal })).json();
-      return (_a = messages.find((m) => m.itemId === body.conversionItemId && m.streamId)) == null ? void 0 : _a.streamId;
+      const { messages: messages2 = [] } = yield (yield http.request("GET", path2, { signal })).json();
+      return (_a = messages2.find((m) => m.itemId === body.conversionItemId && m.streamId)) == null ? void 0 : _a.streamId;
     });
   }
   function drain(response) {
@@ -1716,9 +1794,9 @@ var made = (() => {
   function begin(http, question, control, sleep2) {
     return __async(this, null, function* () {
       const asked = post(http, question, control, { isStream: false });
-      let refusal;
+      let refusal2;
       asked.then(drain).catch((failure) => {
-        refusal != null ? refusal : refusal = failure;
+        refusal2 != null ? refusal2 : refusal2 = failure;
       });
       const said = asked.then((response) => {
         var _a;
@@ -1730,7 +1808,7 @@ var made = (() => {
       let streamId;
       for (let wait = LEAST_MS; !streamId; wait = Math.min(wait * 1.5, MOST_MS)) {
         streamId = yield Promise.race([said, sleep2(wait, control.signal)]);
-        if (refusal) throw refusal;
+        if (refusal2) throw refusal2;
         streamId || (streamId = yield findStream(http, question, control.signal).catch(notYet));
       }
       return streamId;
@@ -1822,6 +1900,88 @@ var made = (() => {
         });
       },
       resume
+    };
+  }
+
+  // socket.js
+  var COMES_BACK = 4001;
+  var PASSING = ["draining", "overloaded", "store_unavailable"];
+  function messageOf({ body, key }) {
+    if (body.message === void 0) throw new Lost("busy");
+    return { message: body.message, conversationId: body.conversionId, requestId: body.conversionItemId, model: body.appId, key };
+  }
+  function messages(platform, address, headers, data, control) {
+    return __asyncGenerator(this, null, function* () {
+      const inbox = new PushedBody(() => {
+      });
+      let isOpen = false;
+      const socket = platform.connect(address, headers, {
+        open: () => {
+          isOpen = true;
+          socket.send(JSON.stringify({ type: "CHAT_REQUEST", data }));
+        },
+        message: (text) => inbox.push(text),
+        close: (code) => inbox.end(new Lost(!isOpen ? "refused" : code === 1012 ? "draining" : "closed"))
+      });
+      control.signal.addEventListener("abort", () => inbox.end(control.signal.reason), { once: true });
+      const reader = inbox.getReader();
+      try {
+        for (; ; ) {
+          yield new __await(control.gate());
+          const { value } = yield new __await(reader.read());
+          control.alive();
+          yield parse(value);
+        }
+      } finally {
+        socket.close(COMES_BACK);
+      }
+    });
+  }
+  function refusal({ code, data }) {
+    return PASSING.includes(code) ? new Lost("status", { cause: new BailianError(code, data, { isPassing: true }) }) : new BailianError(code, data);
+  }
+  function read3(received, control) {
+    return __asyncGenerator(this, null, function* () {
+      let isStarted = false;
+      let failure;
+      try {
+        for (var iter = __forAwait(received), more, temp, error; more = !(temp = yield new __await(iter.next())).done; more = false) {
+          const message = temp.value;
+          const { type, data } = message;
+          if (type === "ERROR" && !isStarted) throw refusal(message);
+          if (type === "ERROR" && message.messageId) failure = message;
+          if (type === "WARNING" && message.code === "draining") throw new Lost("draining");
+          if (type === "CHAT_STREAM_START") {
+            isStarted = true;
+            control.opened();
+          }
+          if (!/^CHAT_STREAM_/.test(type)) continue;
+          yield fromMessage(type, data, failure);
+          if (type === "CHAT_STREAM_END") return;
+        }
+      } catch (temp) {
+        error = [temp];
+      } finally {
+        try {
+          more && (temp = iter.return) && (yield new __await(temp.call(iter)));
+        } finally {
+          if (error)
+            throw error[0];
+        }
+      }
+    });
+  }
+  function socketTransport(http, platform) {
+    function run(data, control) {
+      return __asyncGenerator(this, null, function* () {
+        const { url, headers } = yield new __await(http.socketAddress("ws"));
+        yield* __yieldStar(orLost(read3(messages(platform, url, headers, data, control), control), control.signal));
+      });
+    }
+    return {
+      name: "websocket",
+      ask: (question, control) => run(messageOf(question), control),
+      resume: ({ streamId, seq }, control) => run({ resume: { streamId, after: seq } }, control)
     };
   }
 
@@ -1992,12 +2152,13 @@ var made = (() => {
 
   // transports.js
   var ORDER = {
-    web: ["sse", "text", "poll"],
-    weixin: ["sse", "download", "poll"]
+    web: ["sse", "websocket", "text", "poll"],
+    weixin: ["websocket", "sse", "download", "poll"]
   };
   function transportsOf(platform, http, sleep2, chosen) {
     const makers = {
       sse: () => sseTransport(http),
+      websocket: () => platform.connect && socketTransport(http, platform),
       text: () => plainTransport(http, sleep2),
       download: () => platform.download && pollTransport(http, sleep2, { name: "download", reading: http.by(platform.download) }),
       poll: () => pollTransport(http, sleep2)
@@ -2046,9 +2207,9 @@ var made = (() => {
     constructor(_a = {}) {
       __privateAdd(this, _http3);
       __privateAdd(this, _context);
-      var _b = _a, { base = "/bailian", userId, headers, language, fetch: given, wx: weixin } = _b, own = __objRest(_b, ["base", "userId", "headers", "language", "fetch", "wx"]);
+      var _b = _a, { base = "/bailian", userId, headers, language, fetch: given, WebSocket: Socket, wx: weixin } = _b, own = __objRest(_b, ["base", "userId", "headers", "language", "fetch", "WebSocket", "wx"]);
       const options = __spreadValues(__spreadValues({}, DEFAULTS), own);
-      const platform = platformOf({ wx: weixin, fetch: given });
+      const platform = platformOf({ wx: weixin, fetch: given, WebSocket: Socket });
       if (platform.name === "weixin" && !/^https?:\/\//.test(base)) {
         throw new TypeError("base: a mini-program needs the whole address, https://…");
       }

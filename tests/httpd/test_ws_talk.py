@@ -370,6 +370,45 @@ def test_resume_from_any_child_and_from_the_beginning(env):
     assert first.read().text == TEA_TEXT
 
 
+# What a script sends that reads on later: it cannot send 1001.
+def test_close_with_4001_leaves_the_answer_running(env):
+    socket, stream, text = half(env)
+    at = socket.at[stream]
+    socket.close(4001)
+    socket.until_closed()
+    again = talk(env)
+    again.send_message("CHAT_REQUEST",
+                       {"resume": {"streamId": stream, "after": at}})
+    assert again.get("CHAT_STREAM_START")["messageId"] == stream
+    env.bailian.release("go")
+    rest, end = again.deltas()
+    assert text + "".join(rest) == TEA_TEXT
+    assert_whole(end)
+
+
+@pytest.mark.server(children=2, threads=8)
+def test_question_with_a_known_key_gets_the_answer_that_runs(env):
+    env.bailian.scenario([piece(*TEA[:2]), {"barrier": "go"},
+                          last(*TEA[2:])])
+    first = talk(env)
+    first.ask(canary.PROMPT, key="k-1")
+    stream = first.get("CHAT_STREAM_START")["streamId"]
+    others = [talk(env) for _ in range(6)]  # some in the other child
+    for socket in others:
+        socket.ask(canary.PROMPT, key="k-1")
+        assert socket.get("CHAT_STREAM_START")["streamId"] == stream
+    env.bailian.release("go")
+    for socket in others:
+        deltas, end = socket.deltas()
+        assert deltas == TEA
+        assert_whole(end)
+    late = talk(env)
+    late.ask(canary.PROMPT, key="k-1")
+    assert late.get("CHAT_STREAM_START")["streamId"] == stream
+    assert late.deltas()[0] == TEA
+    assert len(env.bailian.requests()) == 1
+
+
 def test_resume_of_an_ended_stream_from_every_event(env):
     env.bailian.say(*TEA)
     stream = env.ask()

@@ -8,8 +8,10 @@ import { request as httpRequest } from 'node:http';
 import { join } from 'node:path';
 import { createContext, runInContext } from 'node:vm';
 import { root } from './server.mjs';
+import { WebSocketClient } from './wsclient.mjs';
 
 const REQUESTS = 10;
+const SOCKETS = 5;
 const METHODS = ['OPTIONS', 'GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'TRACE', 'CONNECT'];
 const MISSING = ['TextDecoder', 'TextEncoder', 'fetch', 'URL', 'AbortController', 'ReadableStream', 'EventSource', 'WebSocket', 'crypto',
   'queueMicrotask', 'structuredClone', 'process', 'window', 'document'];
@@ -34,13 +36,15 @@ const bufferOf = (bytes) => bytes.buffer.slice(bytes.byteOffset, bytes.byteOffse
 
 // cut: of CUTS. mergeMs: chunks of so long come together. timeoutMs: of each
 // request as a whole. hasChunks: false for a base library before 2.20.
-// isDevtools: no status with the headers. refuses: names of calls that fail.
-export function createWeixin({ cut = CUTS.whole, mergeMs = 0, timeoutMs = 60000, hasChunks = true, isDevtools = false, refuses = [] } = {}) {
+// isDevtools: no status with the headers. hasSockets: wx.connectSocket. refuses: names of calls that fail.
+export function createWeixin({ cut = CUTS.whole, mergeMs = 0, timeoutMs = 60000, hasChunks = true, isDevtools = false,
+  hasSockets = false, refuses = [] } = {}) {
   const running = new Set(); // {fail(errMsg), lose()}
+  const sockets = new Set(); // the same
   const shown = new Set();
   const online = new Set();
   const files = new Map();
-  const told = { most: 0, calls: [], interrupted: 0, lost: 0 };
+  const told = { most: 0, mostSockets: 0, calls: [], interrupted: 0, lost: 0 };
   let isBackground = false;
   let isSilent = false;
   let fileCount = 0;
@@ -159,6 +163,52 @@ export function createWeixin({ cut = CUTS.whole, mergeMs = 0, timeoutMs = 60000,
     return { abort: () => one.fail('abort'), onHeadersReceived: (tell) => heads.push(tell), onProgressUpdate() {} };
   }
 
+  function connectSocket({ url, header, protocols = [], success, fail, complete }) {
+    const tell = { open: [], message: [], close: [], error: [] };
+    const all = (name, event) => setImmediate(() => { for (const one of tell[name]) one(event); });
+    const on = (name) => (listener) => tell[name].push(listener);
+    let socket;
+    let isOver = false;
+    const end = (code) => {
+      if (isOver) return;
+      isOver = true;
+      sockets.delete(one);
+      all('close', { code, reason: '' });
+    };
+    const one = {
+      lose: () => { socket?.lose(); told.lost += 1; },
+      fail: () => { socket?.lose(); all('error', { errMsg: 'interrupted' }); end(1006); },
+    };
+    told.calls.push({ name: 'connectSocket', url });
+    const why = refuses.includes('connectSocket') ? 'url not in domain list' : isBackground ? 'interrupted'
+      : sockets.size >= SOCKETS ? 'exceed max task count' : '';
+    setImmediate(() => {
+      if (why) fail?.({ errMsg: `connectSocket:fail ${why}` });
+      else success?.({ errMsg: 'connectSocket:ok' });
+      complete?.({});
+    });
+    const task = {
+      onOpen: on('open'), onMessage: on('message'), onClose: on('close'), onError: on('error'),
+      send: ({ data, fail: failed }) => (isOver ? failed?.({ errMsg: 'sendSocketMessage:fail' }) : socket?.send(data)),
+      close: ({ code = 1000 } = {}) => { if (!isOver) socket?.close(code); end(code); },
+    };
+    if (why) {
+      isOver = true;
+      return task;
+    }
+    sockets.add(one);
+    told.mostSockets = Math.max(told.mostSockets, sockets.size);
+    if (isSilent) {
+      one.lose();
+      return task;
+    }
+    socket = new WebSocketClient(url, protocols, header);
+    socket.onopen = () => all('open', { header: {} });
+    socket.onmessage = ({ data }) => all('message', { data });
+    socket.onclose = ({ code }) => end(code);
+    return task;
+  }
+
   const fileSystem = {
     readFile({ filePath, success, fail, complete }) {
       setImmediate(() => {
@@ -174,18 +224,18 @@ export function createWeixin({ cut = CUTS.whole, mergeMs = 0, timeoutMs = 60000,
     told,
     files,
     wx: {
-      request, downloadFile, getFileSystemManager: () => fileSystem, canIUse: () => true,
+      request, downloadFile, ...(hasSockets && { connectSocket }), getFileSystemManager: () => fileSystem, canIUse: () => true,
       onAppShow: (tell) => shown.add(tell), offAppShow: (tell) => shown.delete(tell),
       onNetworkStatusChange: (tell) => online.add(tell), offNetworkStatusChange: (tell) => online.delete(tell),
     },
     get listeners() { return shown.size + online.size; },
-    get running() { return running.size; },
+    get running() { return running.size + sockets.size; },
     // What is not done `afterMs` after the program left the screen is interrupted.
     background: (afterMs = 5000) => new Promise((done) => {
       setTimeout(() => {
         isBackground = true;
-        told.interrupted += running.size;
-        for (const one of [...running]) one.fail('interrupted');
+        told.interrupted += running.size + sockets.size;
+        for (const one of [...running, ...sockets]) one.fail('interrupted');
         done();
       }, afterMs);
     }),
@@ -196,7 +246,7 @@ export function createWeixin({ cut = CUTS.whole, mergeMs = 0, timeoutMs = 60000,
     // A tunnel: nothing comes any more, and nobody says so.
     goSilent: () => {
       isSilent = true;
-      for (const one of running) one.lose();
+      for (const one of [...running, ...sockets]) one.lose();
     },
     // Whether it was away.
     comeBack: () => {

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+// The SDK's WebSocket transport, and every change from one transport to another,
+// against the real module through a gate that loses connections.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { BailianClient, randomId } from '../../sdk/bailian-stream.js';
+import { openGate } from './gate.mjs';
+import { startServer } from './server.mjs';
+import { WebSocketClient } from './wsclient.mjs';
+
+let server;
+let gate;
+let barrier = 0;
+const pieces = ['绿茶', '🍵适合', '用 80 ℃', ' 的水', '冲泡，', '太烫', '会发苦。'];
+const TEXT = pieces.join('');
+
+before(async () => {
+  server = await startServer();
+  gate = await openGate(server.origin);
+});
+after(async () => {
+  await gate?.close();
+  await server?.stop();
+});
+
+const client = (options = {}) => new BailianClient({ base: `${gate.origin}/bailian`, userId: randomId(), WebSocket: WebSocketClient,
+  transport: 'websocket', random: () => 0, leastMs: 20, mostMs: 40, giveUpMs: 60000, ...options });
+const answer = (some, more) => ({ answer: { pieces: some, interval: 0, first_delay: 0, ...more } });
+// The rest comes when it is released.
+const scriptInTwo = () => server.emulator.script(answer(pieces.slice(0, 3), { finish: false, thinking: ['想一想'] }),
+  { barrier: `ws${barrier += 1}` }, answer(pieces.slice(3)));
+const release = () => server.emulator.release(`ws${barrier}`);
+
+async function read(asked, during = () => {}) {
+  const events = [];
+  for await (const event of asked) {
+    events.push(event);
+    await during(event, asked);
+  }
+  return { events, end: events.at(-1), text: events.filter((one) => one.type === 'content').map((one) => one.text).join('') };
+}
+
+function isWhole({ text, end }) {
+  assert.equal(text, TEXT);
+  assert.equal(end.text, TEXT);
+  assert.equal(end.isComplete, true);
+  assert.equal(end.finishReason, 'stop');
+}
+
+test('an answer arrives on a WebSocket with its start, thinking and proof', async () => {
+  await server.emulator.script(answer(pieces, { thinking: ['想一想'] }));
+  const run = await read(client().ask('绿茶？', { conversationId: 'c-1', itemId: 'i-1' }));
+  isWhole(run);
+  assert.deepEqual([run.events[0].type, run.events[0].conversationId, run.events[0].itemId], ['start', 'c-1', 'i-1']);
+  assert.equal(run.events.find((one) => one.type === 'reasoning').text, '想一想');
+  assert.ok(run.end.usage.totalTokens > 0);
+});
+
+test('a WebSocket that is lost in mid-answer is resumed, and nothing comes twice', async () => {
+  await scriptInTwo();
+  let isCut = false;
+  const run = await read(client().ask('绿茶？'), ({ type }) => {
+    if (type === 'content' && !isCut) {
+      isCut = true;
+      gate.cut();
+    }
+    return type === 'reconnected' ? release() : undefined;
+  });
+  isWhole(run);
+  assert.ok(isCut && run.events.some((one) => one.type === 'reconnected'));
+});
+
+test('a question whose WebSocket was lost before its first word is asked once', async () => {
+  await server.emulator.script(answer(pieces));
+  let count = 0;
+  class LostOnce extends WebSocketClient {
+    set onmessage(take) {
+      super.onmessage = (event) => {
+        if (count || !event.data.includes('CHAT_STREAM_START')) {
+          take(event);
+          return;
+        }
+        count += 1; // the server has begun to answer
+        this.lose();
+        this.onclose({ code: 1006 });
+      };
+    }
+  }
+  const me = client({ WebSocket: LostOnce });
+  const run = await read(me.ask('绿茶？', { conversationId: 'once' }));
+  isWhole(run);
+  assert.equal(count, 1);
+  assert.ok(run.events.some((one) => one.type === 'reconnecting'));
+  assert.equal((await me.conversations.read('once')).messages.length, 2);
+});
+
+test('reading that is closed leaves the answer running, and it is followed later', async () => {
+  await scriptInTwo();
+  const me = client();
+  const first = me.ask('绿茶？');
+  for await (const event of first) if (event.type === 'content') break;
+  await assert.rejects(first.done, { code: 'closed' });
+  const { streamId, seq, text } = first;
+  await release();
+  const rest = await read(me.follow({ streamId, seq, text }));
+  assert.equal(text + rest.text, TEXT);
+  assert.equal(rest.end.isComplete, true);
+});
+
+test('an answer on a WebSocket is stopped', async () => {
+  await server.emulator.script(answer(['a', 'b'], { finish: false }), { stall: true });
+  const { end } = await read(client().ask('hi'), ({ type }, asked) => { if (type === 'content') asked.stop(); });
+  assert.equal(end.code, 'cancelled');
+});
+
+test('failures and refusals have the codes that they have elsewhere', async () => {
+  await server.emulator.script(answer(['half'], { finish: false }), { close: true });
+  const asked = client().ask('hi');
+  await assert.rejects(asked.done, { code: 'upstream_cut' });
+  assert.equal(asked.text, 'half');
+  await assert.rejects(client().ask('').done, { code: 'bad_value' });
+  await assert.rejects(client().follow({ streamId: asked.streamId }).done, { code: 'not_found' });
+});
+
+test('a token goes as a subprotocol, and headers that cannot be sent need another transport', async () => {
+  await server.emulator.script(answer(pieces));
+  const asked = client({ transport: ['websocket', 'sse'], headers: { 'X-Tenant': 't' } }).ask('hi');
+  isWhole(await read(asked));
+  assert.equal(asked.transport, 'sse');
+  const handshakes = [];
+  class Spy extends WebSocketClient {
+    constructor(url, protocols) {
+      handshakes.push(protocols);
+      super(url, protocols);
+    }
+  }
+  const refused = client({ WebSocket: Spy, transport: ['websocket', 'sse'], headers: { Authorization: 'Bearer abc.def' } }).ask('hi');
+  await assert.rejects(refused.done, { status: 401 }); // nobody knows this token
+  assert.deepEqual(handshakes, [['Bearer', 'abc.def']]);
+});
+
+test('a proxy that knows no WebSocket makes it use the next transport, at once', async () => {
+  await server.emulator.script(answer(pieces));
+  class Refused extends WebSocketClient {
+    constructor(url) { super(url.replace('/ws?', '/livez?'), []); }
+  }
+  const asked = client({ WebSocket: Refused, transport: ['websocket', 'poll'] }).ask('绿茶？');
+  const run = await read(asked);
+  isWhole(run);
+  assert.equal(asked.transport, 'poll');
+  assert.ok(!run.events.some((one) => one.type === 'reconnecting'));
+});
+
+test('an answer moves between every two transports in mid-answer without a word lost or twice', async () => {
+  const names = ['sse', 'websocket', 'text', 'poll'];
+  for (const from of names) {
+    for (const to of names.filter((name) => name !== from)) {
+      await scriptInTwo();
+      const me = randomId();
+      const first = client({ transport: from, userId: me }).ask('绿茶？');
+      const events = [];
+      for await (const event of first) {
+        if (event.type === 'content') events.push(event.text);
+        if (event.type === 'content' && (first.text.length > 3 || from === 'poll')) break;
+      }
+      const { streamId, seq } = first;
+      // Text without numbers is told again by whoever follows from a number.
+      const text = from === 'text' ? '' : first.text;
+      await release();
+      const rest = await read(client({ transport: to, userId: me }).follow({ streamId, seq, text }));
+      assert.equal(text + rest.text, TEXT, `${from} to ${to}`);
+      assert.equal(rest.end.isComplete, true);
+    }
+  }
+});
