@@ -15,6 +15,7 @@ const checkText = ({ ok, code, status, latencyMs }) => (ok ? t('keys.works', { m
   : t('keys.fails', { code, status: status || NONE, ms: duration(latencyMs) }));
 const stateText = (key) => (key.coolingMs > 0 ? t('state.left', { state: term('state', key.state), left: age(key.coolingMs) }) : term('state', key.state));
 const sum = (all) => Object.values(all ?? {}).reduce((a, b) => a + b, 0);
+const errorsText = (key) => Object.entries(key.errors ?? {}).map(([code, n]) => `${code} ${count(n)}`).join(', ') || '0';
 const listed = (names) => (names?.length ? names.join(', ') : t('all'));
 
 const COLUMNS = [
@@ -27,8 +28,8 @@ const COLUMNS = [
   { id: 'priority', number: 1, text: (k) => count(k.priority), sort: (k) => k.priority },
   { id: 'requests', number: 1, text: (k) => count(k.requests), sort: (k) => k.requests },
   { id: 'throttled', number: 1, text: (k) => count(k.throttled), sort: (k) => k.throttled },
-  { id: 'errors', number: 1, text: (k) => count(sum(k.errors)), title: (k) => Object.entries(k.errors ?? {}).map(([code, n]) => `${code} ${n}`).join(', '), sort: (k) => sum(k.errors) },
   { id: 'lastUsedAt', text: (k) => moment(k.lastUsedAt), sort: (k) => k.lastUsedAt },
+  { id: 'errors', text: errorsText, title: errorsText, sort: (k) => sum(k.errors) },
   { id: 'inputTokens', number: 1, text: (k) => count(k.inputTokens), sort: (k) => k.inputTokens, hide: true },
   { id: 'outputTokens', number: 1, text: (k) => count(k.outputTokens), sort: (k) => k.outputTokens, hide: true },
   { id: 'account', text: (k) => k.account ?? NONE, sort: (k) => k.account, hide: true },

@@ -36,12 +36,22 @@ export function open(page) {
   const chart = makeChart(t('path.chart'), (n) => duration(n));
   const results = h('div', { class: 'page', hidden: true }, chart.node, section(t('path.facts'), facts), hints);
   let asking = null;
+  let drawing = null;
   const start = button(t('path.start'), () => (asking ? asking.abort() : run()), { class: 'primary' });
 
   function tell(state, text) {
     setState(verdict, state);
     replace(verdict, h('p', {}, text));
     verdict.hidden = false;
+  }
+
+  function draw(arrived, everyMs, of) {
+    if (arrived.length) chart.update({ from: Date.now() - arrived.length * everyMs, stepMs: everyMs, series: [{ name: t('path.delay'), values: judge(arrived, { everyMs, of, isDone: true }).delays }] });
+  }
+
+  // Not while ticks are being read: what drawing takes would count as delay.
+  function drawSoon(...what) {
+    drawing ??= requestAnimationFrame(() => { drawing = null; draw(...what); });
   }
 
   async function run() {
@@ -64,9 +74,10 @@ export function open(page) {
           of = said.of;
           arrived.push({ sentMs: said.sentMs, atMs: performance.now() });
           tell('empty', t('path.running', { n: said.n, of }));
-          chart.update({ from: Date.now() - arrived.length * everyMs, stepMs: everyMs, series: [{ name: t('path.delay'), values: judge(arrived, { everyMs, of, isDone: true }).delays }] });
+          drawSoon(arrived, everyMs, of);
         }
       }
+      draw(arrived, everyMs, of);
       tell(...verdictOf(judge(arrived, { everyMs, of, isDone }), of));
       page.told();
     } catch (error) {
@@ -81,5 +92,5 @@ export function open(page) {
     h('div', { class: 'toolbar' }, h('label', {}, t('path.ticks'), ticks), h('label', {}, t('path.every'), every), start), verdict, results]);
   page.told();
   const release = keepCharts([chart]);
-  return () => { asking?.abort(); release(); };
+  return () => { asking?.abort(); cancelAnimationFrame(drawing); release(); };
 }
