@@ -2,6 +2,7 @@
 // The admin page in a real browser: against the real module and the emulator,
 // and, for what cannot be had there at will, against adminapi.mjs.
 import assert from 'node:assert/strict';
+import { generateKeyPairSync } from 'node:crypto';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { answersOf, openAdminApi, problem } from './adminapi.mjs';
@@ -185,6 +186,52 @@ describe('with a real server', () => {
     assert.ok(await page.isVisible('.cards dd'));
     gate.open();
     await page.waitForSelector('#state[data-state="ok"]');
+  });
+
+  test('a token is shown once, lets a program in, and nobody once it is revoked', async () => {
+    const askWithToken = async (token) => {
+      const response = await fetch(`${server.base}/stream`, { method: 'POST', body: JSON.stringify({ message: 'hi' }), headers: { 'Content-Type': 'application/json', Authorization: `Bearer ${token}` } });
+      await response.text();
+      return response.status;
+    };
+    // A change of callers takes a moment to reach every child.
+    const gets = async (token, status) => {
+      const until = Date.now() + WAIT;
+      for (let got; (got = await askWithToken(token)) !== status; await sleep(50)) {
+        if (Date.now() > until) throw new Error(`${got} and not ${status}`);
+      }
+    };
+    await server.emulator.script({ answer: { pieces: ['yes'], interval: 0 } });
+    await open('callers');
+    await page.getByRole('button', { name: 'Add token', exact: true }).click();
+    await field('Name').fill('crm');
+    await inDialog('Add').click();
+    const shown = page.locator('dialog').getByLabel('token', { exact: true });
+    const token = await shown.inputValue();
+    assert.match(token, /^bl_/);
+    await gets(token, 200);
+    await inDialog('Close').click();
+    await rowOf('crm').waitFor();
+    assert.ok(!await page.evaluate((text) => JSON.stringify([{ ...localStorage }, document.documentElement.outerHTML]).includes(text), token));
+    await more('crm', 'Revoke');
+    await inDialog('Revoke').click();
+    await rowOf('crm').locator('.badge:text-is("revoked")').waitFor();
+    await gets(token, 401);
+  });
+
+  test('an issuer of JWT whose key is none is told so at that field; with its key it is added', async () => {
+    allow(FAILED);
+    const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256', publicKeyEncoding: { type: 'spki', format: 'pem' }, privateKeyEncoding: { type: 'pkcs8', format: 'pem' } });
+    await open('callers');
+    await page.getByRole('button', { name: 'Add issuer', exact: true }).click();
+    await field('Name').fill('portal');
+    await field('Algorithm').selectOption('ES256');
+    await field('Public key (PEM)').fill('-----BEGIN PUBLIC KEY-----');
+    await inDialog('Add').click();
+    await page.locator('dialog textarea[name="publicKey"][aria-invalid="true"]').waitFor();
+    await field('Public key (PEM)').fill(publicKey);
+    await inDialog('Add').click();
+    await rowOf('portal').locator('.badge:text-is("ok")').waitFor();
   });
 
   test('path check: ticks arrive as they are sent', async (t) => {

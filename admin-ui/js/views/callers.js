@@ -35,7 +35,7 @@ const SHARED = [
 ];
 const ISSUER = [
   { name: 'issuer', type: 'text' }, { name: 'audience', type: 'text' },
-  { name: 'publicKey', type: 'area', rows: 4, hint: 'hint.public' },
+  { name: 'publicKey', type: 'area', rows: 4, hint: 'hint.public', needed: true },
   { name: 'leewaySeconds', type: 'number', value: 60 },
 ];
 const ALGORITHM = { name: 'algorithm', type: 'choice', options: ['RS256', 'ES256'].map((id) => [id, id]), needed: true };
