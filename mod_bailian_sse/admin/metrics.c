@@ -60,7 +60,9 @@ static const struct {
     {BL_COUNT_UNREADABLE, "Upstream events that could not be read."},
     {BL_COUNT_INPUT_TOKENS, "Tokens of questions, as upstreams count."},
     {BL_COUNT_OUTPUT_TOKENS, "Tokens of answers, as upstreams count."},
-    {BL_COUNT_REQUESTS_REFUSED, "Requests answered with a problem."}};
+    {BL_COUNT_REQUESTS_REFUSED, "Requests answered with a problem."},
+    {BL_COUNT_STORE_FAILURES,
+     "Seconds in which the last transaction of a child had failed."}};
 
 static void put_counters(const bl_shm_t *shm, bl_buf_t *out)
 {

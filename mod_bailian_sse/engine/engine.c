@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine_private.h"
+#include "alerts.h"
 #include "key_check.h"
 #include "live.h"
 #include "notes.h"
@@ -70,7 +71,13 @@ static void on_tick(void *ctx)
     bl_shm_reclaim(e->conf.shm);
     watch_clock(e);
     bl_live_rt_show_all(e);
-    bl_trend_tick(e->conf.shm, bl_reactor_rt_now(e->reactor));
+    if (bl_store_last(e->store) != APR_SUCCESS) {
+        bl_count(e->conf.shm, e->child, STORE_FAILURES, 1);
+    }
+    /* Whoever writes the sample of this second looks at it, too. */
+    if (bl_trend_tick(e->conf.shm, bl_reactor_rt_now(e->reactor))) {
+        bl_alerts_rt_look(e);
+    }
     give_memory_back(e);
     bl_reactor_rt_arm(e->reactor, &e->tick,
                       bl_reactor_rt_now(e->reactor) + TICK_MS);
@@ -165,6 +172,7 @@ void bl_engine_close(bl_engine_t *e)
     if (e->reactor) bl_live_rt_end_all(e, BL_E_DRAINING);
     bl_live_rt_free_all(e);
     bl_key_check_rt_free_all(e);
+    bl_alerts_rt_free_all(e);
     bl_remote_rt_free_all(e);
     bl_remote_close(e);
     bl_notes_close(e);

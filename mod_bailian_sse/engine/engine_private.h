@@ -13,6 +13,7 @@ typedef struct bl_live_t bl_live_t;
 typedef struct bl_mirror_t bl_mirror_t;
 typedef struct bl_check_t bl_check_t;
 typedef struct bl_notes_t bl_notes_t;
+typedef struct bl_delivery_t bl_delivery_t;
 
 struct bl_engine_t {
     bl_engine_conf_t conf;
@@ -21,12 +22,13 @@ struct bl_engine_t {
     bl_registry_t *registry;
     bl_store_t *store;
     int child;
-    int is_draining;      /* atomic */
-    int is_refusing;      /* atomic: takes no question any more */
-    bl_live_t *lives;     /* reactor: all, also those that end */
-    bl_check_t *checks;   /* reactor: tests of keys (key_check.h) */
-    bl_mirror_t *mirrors; /* reactor: streams of other children */
-    bl_notes_t *notes;    /* NULL: nobody listens (notes.h) */
+    int is_draining;           /* atomic */
+    int is_refusing;           /* atomic: takes no question any more */
+    bl_live_t *lives;          /* reactor: all, also those that end */
+    bl_check_t *checks;        /* reactor: tests of keys (key_check.h) */
+    bl_delivery_t *deliveries; /* reactor: messages of alerts (alerts.h) */
+    bl_mirror_t *mirrors;      /* reactor: streams of other children */
+    bl_notes_t *notes;         /* NULL: nobody listens (notes.h) */
     int remote_fd;
     bl_watch_t remote_watch; /* reactor */
     bl_letter_t remote_letter;

@@ -29,6 +29,7 @@ struct bl_admin_call_t {
 };
 
 /* One table an area. */
+extern const bl_route_t bl_admin_alert_routes[];
 extern const bl_route_t bl_admin_ends_routes[];
 extern const bl_route_t bl_admin_health_routes[];
 extern const bl_route_t bl_admin_live_routes[];

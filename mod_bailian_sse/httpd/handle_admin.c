@@ -22,6 +22,7 @@ static const bl_route_t *const areas[] = {
     bl_admin_live_routes,         /* api/live */
     bl_admin_ends_routes,         /* api/ends, api/streams */
     bl_admin_health_routes,       /* api/health, history, pathcheck */
+    bl_admin_alert_routes,        /* api/alerts */
     bl_admin_key_routes,          /* api/keys */
     bl_admin_check_routes,        /* api/keys: test */
     bl_admin_upstream_routes,     /* api/upstreams */

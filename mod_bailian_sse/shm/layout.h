@@ -240,6 +240,35 @@ typedef struct bl_quota_entry_t {
     apr_uint64_t tokens;  /* day and sum: quota.c */
 } bl_quota_entry_t;
 
+/* --- alerts (alerts.h) -------------------------------------------------- */
+
+#define BL_SHM_ALERTS 32
+
+/* What an alert can be about. */
+typedef enum {
+    BL_RULE_ERRORS,
+    BL_RULE_FIRST_CONTENT,
+    BL_RULE_KEYS,
+    BL_RULE_STORE,
+    BL_RULES
+} bl_rule_t;
+
+typedef struct bl_rule_state_t {
+    apr_int64_t since;   /* wall: it fires; 0 = it does not */
+    apr_int64_t told_at; /* wall: of the newest message that arrived */
+    bl_ms_t quiet_ms;    /* monotonic: all is well since; 0 */
+    bl_ms_t next_ms;     /* monotonic: no message before */
+    apr_uint32_t told;   /* that message said that it fires */
+} bl_rule_state_t;
+
+typedef struct bl_alert_place_t {
+    apr_int64_t id; /* 0 = free */
+    bl_rule_state_t rules[BL_RULES];
+    apr_int64_t sent_at;     /* wall: newest delivery; 0 = none */
+    apr_uint32_t sent_class; /* line of the error table + 1; 0 = it went well */
+    apr_uint32_t sent_status; /* HTTP; 0 = none came */
+} bl_alert_place_t;
+
 struct bl_shm_t {
     apr_uint32_t magic;
     apr_uint32_t size; /* of the whole segment: another build is refused */
@@ -253,6 +282,7 @@ struct bl_shm_t {
     apr_uint64_t targets_of; /* which database keys and upstreams are of */
     bl_place_t keys[BL_SHM_KEYS];
     bl_place_t upstreams[BL_SHM_UPSTREAMS];
+    bl_alert_place_t alerts[BL_SHM_ALERTS];
     apr_uint32_t sockets_top;               /* as top, of the next */
     apr_uint64_t sockets[BL_SOCKET_PLACES]; /* sockets.c */
     /* Beside the slots, dense, because they are searched as a whole: 0 = none

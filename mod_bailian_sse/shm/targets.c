@@ -108,6 +108,7 @@ void bl_targets_of_database(bl_shm_t *shm, const char *path)
     if (swap(shm->targets_of, hash) == hash) return;
     memset(shm->keys, 0, sizeof(shm->keys));
     memset(shm->upstreams, 0, sizeof(shm->upstreams));
+    memset(shm->alerts, 0, sizeof(shm->alerts));
 }
 
 /* --- what an attempt tells ---------------------------------------------- */

@@ -7,13 +7,13 @@
 
 #include "base/clock.h"
 #include "base/errors.h"
-#include "base/log.h"
 #include "base/secret.h"
 #include "crypto/keyring.h"
 #include "crypto/token.h"
 #include "store/api_keys.h"
 #include "store/audit.h"
 #include "store/names.h"
+#include "store/sealed.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,90 +23,11 @@
 #define SECRET_MOST 4096
 #define FINGERPRINT_BYTES 8
 
-static bl_seal_for_t seal_for(apr_int64_t id, apr_int64_t version)
-{
-    bl_seal_for_t f = {"api_key", "api_key", 0, 0};
-
-    f.row_id = id;
-    f.version = version;
-    return f;
-}
-
 apr_status_t bl_key_open(const bl_keyring_t *k, const bl_key_t *key,
                          char **psecret)
 {
-    bl_seal_for_t f = seal_for(key->id, key->version);
-    unsigned char *clear;
-    size_t len;
-    apr_status_t rv;
-
-    *psecret = NULL;
-    if (!k) return BL_E_KEYRING_MISSING;
-    rv = bl_keyring_open(k, &f, key->sealed, key->sealed_len, &clear, &len);
-    if (rv == APR_SUCCESS) *psecret = (char *)clear;
-    return rv;
-}
-
-/* S-40: how often the newest master key has sealed, over all processes. */
-static apr_status_t count_sealing(bl_db_t *db, apr_uint32_t master_key_id)
-{
-    static const char sql[] =
-        "INSERT INTO setting (name, value) VALUES (?1, '1')"
-        " ON CONFLICT (name) DO UPDATE SET value = CAST(value + 1 AS TEXT)"
-        " RETURNING CAST(value AS INTEGER)";
-    char name[48];
-    sqlite3_stmt *st = bl_db_stmt(db, sql);
-    apr_int64_t n = 0;
-    apr_status_t rv;
-
-    if (!st) return bl_db_failure(db);
-    snprintf(name, sizeof(name), "sealings.%u", (unsigned)master_key_id);
-    bl_db_text(st, 1, name);
-    rv = bl_db_step(db, st);
-    if (rv == APR_SUCCESS) {
-        n = sqlite3_column_int64(st, 0);
-        rv = bl_db_run(db, st, NULL);
-    }
-    else {
-        bl_db_done(st);
-    }
-    if (rv == APR_SUCCESS && n > (apr_int64_t)BL_KEYRING_SEALINGS) {
-        bl_log(BL_LOG_ERR, 0,
-               BL_LOGNO(1414) "master key %u has sealed 2^32 times: run "
-                              "\"bailianctl master-key rotate\"",
-               (unsigned)master_key_id);
-        rv = BL_E_KEYRING_MISSING;
-    }
-    return rv;
-}
-
-apr_status_t bl_key_seal(bl_db_t *db, bl_keyring_t *k, apr_int64_t id,
-                         apr_int64_t version, const void *secret, size_t len)
-{
-    static const char sql[] = "UPDATE api_key SET sealed = ?2, version = ?3,"
-                              " master_key_id = ?4, updated_at = ?5"
-                              " WHERE id = ?1";
-    bl_seal_for_t f = seal_for(id, version);
-    unsigned char *sealed;
-    sqlite3_stmt *st;
-    size_t sealed_len;
-    apr_status_t rv = count_sealing(db, bl_keyring_newest(k));
-
-    if (rv == APR_SUCCESS) {
-        rv = bl_keyring_seal(k, &f, secret, len, &sealed, &sealed_len);
-    }
-    if (rv != APR_SUCCESS) return rv;
-    st = bl_db_stmt(db, sql);
-    if (st) {
-        bl_db_int(st, 1, id);
-        bl_db_blob(st, 2, sealed, sealed_len);
-        bl_db_int(st, 3, version);
-        bl_db_int(st, 4, bl_keyring_newest(k));
-        bl_db_int(st, 5, bl_clock_wall());
-    }
-    rv = bl_db_run(db, st, NULL);
-    free(sealed);
-    return rv;
+    return bl_sealed_open(k, &bl_sealed_keys, key->id, key->version,
+                          key->sealed, key->sealed_len, psecret);
 }
 
 /* --- a secret ----------------------------------------------------------- */
@@ -169,8 +90,8 @@ static apr_status_t put_secret(bl_db_t *db, bl_keyring_t *k, apr_int64_t id,
     static const char sql[] =
         "UPDATE api_key SET state = ?4, last4 = ?2, fingerprint = ?3,"
         " revision = revision + 1 WHERE id = ?1";
-    apr_status_t rv =
-        bl_key_seal(db, k, id, version, secret->text, strlen(secret->text));
+    apr_status_t rv = bl_sealed_put(db, k, &bl_sealed_keys, id, version,
+                                    secret->text, strlen(secret->text));
     sqlite3_stmt *st;
 
     if (rv != APR_SUCCESS) return rv;

@@ -10,10 +10,6 @@
 #include "store/admin.h"
 #include "store/db.h"
 
-/* Puts a sealed secret into a row that exists. */
-apr_status_t bl_key_seal(bl_db_t *db, bl_keyring_t *k, apr_int64_t id,
-                         apr_int64_t version, const void *secret, size_t len);
-
 /* Lays fields over those of the key and writes it. */
 apr_status_t bl_key_put_fields(bl_db_t *db, apr_int64_t id, const char *fields,
                                bl_complaint_t *why);

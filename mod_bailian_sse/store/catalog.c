@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/alerts_load.h"
 #include "store/clients_load.h"
 #include "store/flow.h"
 
@@ -45,8 +46,11 @@ static void free_catalog(bl_catalog_t *c)
         free_app(&c->apps[i]);
     for (i = 0; i < c->client_count; i++)
         bl_client_release(&c->clients[i]);
+    for (i = 0; i < c->alert_count; i++)
+        bl_alert_release(&c->alerts[i]);
     free(c->upstreams);
     free(c->apps);
+    free(c->alerts);
     free(c->clients);
     free(c);
 }
@@ -249,6 +253,7 @@ static apr_status_t load(bl_db_t *db, bl_catalog_t **pc)
     if (rv == APR_SUCCESS) {
         rv = bl_clients_load(db, &c->clients, &c->client_count);
     }
+    if (rv == APR_SUCCESS) rv = bl_alerts_load(db, &c->alerts, &c->alert_count);
     if (!sqlite3_get_autocommit(bl_db_handle(db))) {
         bl_db_run(db, bl_db_stmt(db, "ROLLBACK"), NULL);
     }

@@ -143,7 +143,8 @@ static apr_status_t count_behind(bl_store_t *s, bl_db_t *db, int *pn)
 static apr_status_t count_to_move(bl_store_t *s, bl_db_t *db, int *pn)
 {
     static const char sql[] =
-        "SELECT count(*) FROM api_key WHERE master_key_id <> ?1";
+        "SELECT (SELECT count(*) FROM api_key WHERE master_key_id <> ?1)"
+        " + (SELECT count(*) FROM alert WHERE master_key_id <> ?1)";
     sqlite3_stmt *st = bl_db_stmt(db, sql);
     apr_status_t rv;
 

@@ -320,6 +320,17 @@ void bl_store_close(bl_store_t *s, bl_ms_t wait_ms)
 
 /* --- health and copies -------------------------------------------------- */
 
+apr_status_t bl_store_last(bl_store_t *s)
+{
+    bl_writer_health_t w;
+
+    memset(&w, 0, sizeof(w));
+    if (s->writer) bl_writer_health(s->writer, &w);
+    return __atomic_load_n(&s->is_lost, __ATOMIC_RELAXED)
+               ? BL_E_STORE_UNAVAILABLE
+               : w.last;
+}
+
 void bl_store_health(bl_store_t *s, bl_store_health_t *out)
 {
     bl_writer_health_t w;
@@ -327,14 +338,11 @@ void bl_store_health(bl_store_t *s, bl_store_health_t *out)
     memset(out, 0, sizeof(*out));
     memset(&w, 0, sizeof(w));
     if (s->writer) bl_writer_health(s->writer, &w);
-    out->last = w.last;
+    out->last = bl_store_last(s);
     out->queued = w.queued;
     out->queued_bytes = w.queued_bytes;
     out->transactions = w.transactions;
     out->rows = w.rows;
-    if (__atomic_load_n(&s->is_lost, __ATOMIC_RELAXED)) {
-        out->last = BL_E_STORE_UNAVAILABLE;
-    }
     out->wal_bytes = bl_db_wal_bytes(s->db);
     out->is_guarded = s->is_guarded;
     out->sqlite_version = sqlite3_libversion();

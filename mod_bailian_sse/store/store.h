@@ -255,14 +255,16 @@ typedef struct bl_app_t {
 } bl_app_t;
 
 typedef struct bl_client_t bl_client_t; /* store/clients.h */
+typedef struct bl_alert_t bl_alert_t;   /* store/alerts.h */
 
 struct bl_catalog_t {
     int refs;
     apr_int64_t version;
-    int upstream_count, app_count, client_count;
+    int upstream_count, app_count, client_count, alert_count;
     bl_upstream_t *upstreams;
     bl_app_t *apps;
     bl_client_t *clients; /* enabled ones */
+    bl_alert_t *alerts;
 };
 
 bl_catalog_t *bl_store_catalog(bl_store_t *s); /* a reference; never NULL */
@@ -357,5 +359,8 @@ typedef struct bl_store_health_t {
     apr_int64_t child_id; /* liveness id of this process */
 } bl_store_health_t;
 void bl_store_health(bl_store_t *s, bl_store_health_t *out);
+
+/* Of the last transaction; never waits for the disk. Any thread. */
+apr_status_t bl_store_last(bl_store_t *s);
 
 #endif

@@ -129,6 +129,9 @@ typedef struct bl_dialect_t {
     /* The body ended. APR_SUCCESS when the answer is whole, else
      * BL_E_UPSTREAM_CUT (U14). */
     apr_status_t (*finish)(void *state);
+
+    /* A 200 need not be JSON. */
+    int takes_any_type;
 } bl_dialect_t;
 
 /* NULL when there is none of that name. */

@@ -423,5 +423,5 @@ static apr_status_t app_finish(void *state)
 
 const bl_dialect_t bl_dialect_app = {
     "bailian-app", bl_app_request, app_open,   app_close,
-    app_event,     app_body,       app_finish,
+    app_event,     app_body,       app_finish, 0,
 };

@@ -120,5 +120,5 @@ static apr_status_t models_finish(void *state)
 
 const bl_dialect_t bl_dialect_models = {
     "models",     models_request, models_open,   models_close,
-    models_event, models_body,    models_finish,
+    models_event, models_body,    models_finish, 0,
 };

@@ -296,7 +296,9 @@ static apr_status_t judge(bl_transfer_t *t)
         if (t->http != 200) return bl_class_of_http(t->http);
         return t->plan.dialect->finish(t->state);
     }
-    if (t->http == 200 && !t->is_json) return BL_E_UPSTREAM_GARBAGE;
+    if (t->http == 200 && !t->is_json && !t->plan.dialect->takes_any_type) {
+        return BL_E_UPSTREAM_GARBAGE;
+    }
     if (t->http == 101 || (t->http >= 300 && t->http < 400)) {
         return BL_E_UPSTREAM_GARBAGE; /* redirects are never followed: U09 */
     }

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/secret.h"
 #include "crypto/keyring.h"
+#include "store/alerts.h"
 #include "store/lock.h"
 
 #include <unistd.h>
@@ -479,6 +480,48 @@ static bl_store_t *open_tool(env_t *env)
     return s;
 }
 
+/* A webhook's URL is sealed as a key is. */
+static void test_rotation_moves_webhooks_too(void **state)
+{
+    bl_change_t change = {0};
+    bl_rotation_t where;
+    bl_alert_t *alert;
+    bl_store_t *tool;
+    bl_keyring_t *k;
+    apr_int64_t id;
+    char *url;
+    int moved;
+    env_t env;
+
+    (void)state;
+    env_open(&env);
+    assert_int_equal(
+        bl_store_do_alert_new(env.store, &env_who, "{\"name\":\"ops\"}",
+                              "https://a.example/hook?key=1", &id, &change),
+        APR_SUCCESS);
+    bl_store_close(env.store, 1000);
+    assert_int_equal(bl_keyring_file_add(env.key_path, err, sizeof(err)),
+                     APR_SUCCESS);
+    env.store = env_second(&env);
+    env_settle(env.store);
+    tool = open_tool(&env);
+    assert_int_equal(bl_store_do_rotation(tool, &where), APR_SUCCESS);
+    assert_int_equal(where.to_move, 1);
+    assert_int_equal(bl_store_do_rotate(tool, &env_who, &moved), APR_SUCCESS);
+    assert_int_equal(moved, 1);
+    assert_int_equal(bl_keyring_load(&k, env.key_path, err, sizeof(err)),
+                     APR_SUCCESS);
+    assert_int_equal(bl_store_alert(env.store, id, &alert), APR_SUCCESS);
+    assert_int_equal(alert->version, 2);
+    assert_int_equal(bl_alert_open(k, alert, &url), APR_SUCCESS);
+    assert_string_equal(url, "https://a.example/hook?key=1");
+    bl_secret_free(url);
+    bl_alert_free(alert);
+    bl_keyring_close(k);
+    bl_store_close(tool, 0);
+    env_close(&env);
+}
+
 static void
 test_rotation_waits_for_processes_that_do_not_know_the_key(void **state)
 {
@@ -658,6 +701,7 @@ int main(void)
         cmocka_unit_test(test_keys_enable_disable_delete),
         cmocka_unit_test(test_keys_s34_moved_target_disables_them),
         cmocka_unit_test(test_keys_d14_sealed_values_do_not_move),
+        cmocka_unit_test(test_rotation_moves_webhooks_too),
         cmocka_unit_test(
             test_rotation_waits_for_processes_that_do_not_know_the_key),
         cmocka_unit_test(test_rotation_does_not_wait_for_who_has_no_keyring),
