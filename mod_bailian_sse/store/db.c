@@ -40,6 +40,7 @@ struct bl_db_t {
     int is_full_sync; /* PRAGMA synchronous as it stands */
     int frames;       /* in the log after our newest commit */
     int frames_seen;  /* ... when we last made a checkpoint */
+    int is_unsynced;  /* our newest commit may not be on the disk yet */
 };
 
 static apr_status_t bl_db_status(int rc)
@@ -108,6 +109,7 @@ static int on_wal(void *ctx, sqlite3 *h, const char *name, int frames)
     (void)h;
     (void)name;
     db->frames = frames;
+    db->is_unsynced = !db->is_full_sync;
     return SQLITE_OK;
 }
 
@@ -517,6 +519,20 @@ void bl_db_checkpoint(bl_db_t *db, int is_idle)
     }
     db->wait_ms = wait_ms;
     bl_lock_release(db->lock);
+}
+
+/* SQLite itself syncs the log at durable commits and at checkpoints only. */
+void bl_db_sync(bl_db_t *db)
+{
+    sqlite3_file *log = NULL;
+
+    if (!db->h || !db->is_unsynced) return;
+    sqlite3_file_control(db->h, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+    if (log && log->pMethods &&
+        log->pMethods->xSync(log, SQLITE_SYNC_NORMAL) == SQLITE_OK)
+    {
+        db->is_unsynced = 0;
+    }
 }
 
 int bl_db_empty_log(bl_db_t *db)

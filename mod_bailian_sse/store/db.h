@@ -86,6 +86,10 @@ void bl_db_set_schema(bl_db_t *db, int version);
 /* Moves what is in the log into the database, under the lock, when there is
  * enough of it (or any, with is_idle). */
 void bl_db_checkpoint(bl_db_t *db, int is_idle);
+/* What was committed so far, durable or not, is on the disk after this: a power
+ * cut takes what came since the last call at most (D11). */
+void bl_db_sync(bl_db_t *db);
+
 /* Moves all of the log and cuts it to nothing, so that nothing that was deleted
  * is left in it. 0: readers stood in the way. */
 int bl_db_empty_log(bl_db_t *db);

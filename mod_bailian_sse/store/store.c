@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #define TICK_MS 500   /* catalog: live in all children within a second */
+#define SYNC_TICKS 2  /* every second: what a power cut can take (D11) */
 #define SLOW_TICKS 10 /* every 5 s: recovery, checkpoint */
 #define RECOVER_SLICE 100
 
@@ -130,6 +131,7 @@ static bl_ms_t on_tick(void *ctx, bl_db_t *db, int is_after_do)
      */
     if (!s->is_entered) s->is_entered = bl_keyrings_wt_enter(s, db);
     if (__atomic_load_n(&s->is_lost, __ATOMIC_RELAXED)) return 0;
+    if (s->ticks % SYNC_TICKS == 0) bl_db_sync(db);
     is_slow = s->ticks++ % SLOW_TICKS == 0;
     if (is_slow && bl_recover_is_needed(s, db)) recover_all(s, db);
     if (is_slow) bl_db_checkpoint(db, 1);

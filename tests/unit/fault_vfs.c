@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fault_vfs.h"
+#include "power.h"
 
 #include <sqlite3.h>
 #include <string.h>
@@ -7,6 +8,7 @@
 typedef struct fault_file_t {
     sqlite3_file base;
     sqlite3_file *real; /* behind this struct */
+    const char *name;
 } fault_file_t;
 
 static sqlite3_vfs *real_vfs, fault_vfs;
@@ -69,6 +71,7 @@ static int f_write(sqlite3_file *f, const void *p, int n, sqlite3_int64 at)
 {
     int code = fails(FAULT_WRITE);
 
+    if (!code) power_write(((fault_file_t *)f)->name, p, (size_t)n, at);
     return code ? code : real_of(f)->pMethods->xWrite(real_of(f), p, n, at);
 }
 
@@ -76,6 +79,7 @@ static int f_truncate(sqlite3_file *f, sqlite3_int64 n)
 {
     int code = fails(FAULT_WRITE);
 
+    if (!code) power_truncate(((fault_file_t *)f)->name, n);
     return code ? code : real_of(f)->pMethods->xTruncate(real_of(f), n);
 }
 
@@ -83,6 +87,7 @@ static int f_sync(sqlite3_file *f, int flags)
 {
     int code = fails(FAULT_SYNC);
 
+    if (!code) power_sync(((fault_file_t *)f)->name);
     return code ? code : real_of(f)->pMethods->xSync(real_of(f), flags);
 }
 
@@ -160,10 +165,18 @@ static int vfs_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *f,
         __atomic_add_fetch(&opens, 1, __ATOMIC_RELAXED);
     }
     file->real = (sqlite3_file *)(file + 1);
+    file->name = name;
     memset(file->real, 0, (size_t)real_vfs->szOsFile);
     rc = real_vfs->xOpen(real_vfs, name, file->real, flags, out_flags);
     file->base.pMethods = file->real->pMethods ? &methods : NULL;
     return rc;
+}
+
+static int vfs_delete(sqlite3_vfs *vfs, const char *name, int sync_dir)
+{
+    (void)vfs;
+    power_delete(name, sync_dir);
+    return real_vfs->xDelete(real_vfs, name, sync_dir);
 }
 
 void fault_install(void)
@@ -174,5 +187,6 @@ void fault_install(void)
     fault_vfs.zName = "fault";
     fault_vfs.szOsFile = real_vfs->szOsFile + (int)sizeof(fault_file_t);
     fault_vfs.xOpen = vfs_open;
+    fault_vfs.xDelete = vfs_delete;
     sqlite3_vfs_register(&fault_vfs, 1);
 }
