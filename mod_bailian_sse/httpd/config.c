@@ -74,6 +74,7 @@ void *bl_dir_conf_merge(apr_pool_t *p, void *basev, void *addv)
     conf->client = add->client ? add->client : base->client;
     conf->issuers = add->issuers ? add->issuers : base->issuers;
     conf->origins = add->origins ? add->origins : base->origins;
+    conf->routes = add->routes ? add->routes : base->routes;
     NEARER(has_credentials);
     NEARER(is_query_token);
     NEARER(starts_per_minute);

@@ -46,6 +46,7 @@ typedef struct bl_dir_conf_t {
     const struct bl_client_t *client; /* the caller: his limits go first */
     apr_array_header_t *issuers;      /* bl_jwt_issuer_t; NULL: no line */
     apr_array_header_t *origins;      /* const char *; NULL: no line */
+    apr_array_header_t *routes;       /* of routes.c; NULL: no line */
     int has_credentials;
     int is_query_token;
     int starts_per_minute, starts_per_address; /* 0 = any number */

@@ -6,6 +6,7 @@
 #include "config.h"
 #include "admin_roles.h"
 #include "directives_caller.h"
+#include "routes.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -446,4 +447,7 @@ const command_rec bl_directives[] = {
     AP_INIT_TAKE1("BailianSessionKeep", set_duration, DIR(session_ms), WHERE,
                   "how long a finished session can be polled, from 10ms; "
                   "default 600s"),
+    AP_INIT_TAKE2("BailianRoute", bl_add_route, NULL, ACCESS_CONF,
+                  "<path> <route>: a route of docs/protocol.md at a path of "
+                  "your own, such as \"/v2/ask stream\"; none"),
     {NULL, {NULL}, NULL, 0, RAW_ARGS, NULL}};

@@ -9,62 +9,16 @@
 #include "origin.h"
 #include "park.h"
 #include "redact.h"
+#include "routes.h"
 #include "status.h"
 
 #include <string.h>
 
 AP_DECLARE_MODULE(bailian_sse);
 
-/* What follows {base}: the one table of routes, with the scopes that a caller
- * token needs to read and to change (S-01). */
-typedef struct route_t {
-    const char *path;
-    enum { ALONE, BELOW, TREE } reach; /* it, what lies below it, or both */
-    unsigned read, change;
-    int (*fn)(request_rec *r, bl_call_t *call);
-    int is_session; /* of the mini-program family */
-} route_t;
-
-static const route_t routes[] = {
-    {"stream", ALONE, BL_SCOPE_ASK, BL_SCOPE_ASK, bl_handle_ask, 0},
-    {"miniapp-stream", ALONE, BL_SCOPE_ASK, BL_SCOPE_ASK, bl_handle_miniapp, 1},
-    {"api/chat/stream", ALONE, BL_SCOPE_ASK, BL_SCOPE_ASK,
-     bl_handle_session_start, 1},
-    {"api/chat/poll", ALONE, BL_SCOPE_READ, BL_SCOPE_READ,
-     bl_handle_session_poll, 1},
-    {"api/chat/sync", ALONE, BL_SCOPE_ASK, BL_SCOPE_ASK, bl_handle_session_sync,
-     1},
-    {"streams", BELOW, BL_SCOPE_READ, BL_SCOPE_MANAGE, bl_handle_streams, 0},
-    {"conversations", TREE, BL_SCOPE_READ, BL_SCOPE_MANAGE,
-     bl_handle_conversations, 0},
-    {"tickets", ALONE, 0, 0, bl_handle_tickets, 0},
-    {"ws", TREE, BL_SCOPE_ASK | BL_SCOPE_READ, BL_SCOPE_ASK, bl_handle_ws, 0},
-    {"websocket", TREE, BL_SCOPE_ASK | BL_SCOPE_READ, BL_SCOPE_ASK,
-     bl_handle_ws, 0},
-    {"livez", ALONE, 0, 0, bl_handle_health, 0},
-    {"readyz", ALONE, 0, 0, bl_handle_health, 0},
-    {"", ALONE, 0, 0, bl_handle_assets, 0},
-    {"chat", TREE, 0, 0, bl_handle_assets, 0}};
-
-static const route_t *find_route(const char *path)
-{
-    size_t i, len;
-
-    for (i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
-        len = strlen(routes[i].path);
-        if (strncmp(path, routes[i].path, len)) continue;
-        if ((!path[len] && routes[i].reach != BELOW) ||
-            (path[len] == '/' && routes[i].reach != ALONE))
-        {
-            return &routes[i];
-        }
-    }
-    return NULL;
-}
-
 static int dispatch(request_rec *r, bl_call_t *call)
 {
-    const route_t *route = find_route(call->route);
+    const bl_url_t *route = bl_url_find(call->route);
     apr_status_t rv;
     int rc;
 

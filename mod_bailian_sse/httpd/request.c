@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "request.h"
 #include "redact.h"
+#include "routes.h"
 #include "base/utf8.h"
 #include "shm/stats.h"
 #include "wire/json_write.h"
@@ -80,7 +81,8 @@ void bl_call_init(request_rec *r, bl_call_t *call, bl_engine_t *e)
     call->conf = bl_dir_conf_effective(bl_dir_conf(r));
     call->base = base_of(r, bl_server_conf(r->server));
     if (!call->base) call->base = "";
-    call->route = route_of(r, bl_server_conf(r->server));
+    call->route = bl_own_route(r->pool, &call->conf, r->uri);
+    if (!call->route) call->route = route_of(r, bl_server_conf(r->server));
     bl_redact(r);
     call->lang = language_of(r);
     ap_args_to_table(r, &call->query);
