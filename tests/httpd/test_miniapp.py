@@ -149,7 +149,8 @@ def test_session_is_started_and_polled(env):
     assert (again["delta"], again["complete"]) == ("", False)
     assert again["seq"] == seq and "content" not in again
     env.bailian.release("go")
-    delta = poll(env, sid, after=seq, wait=LONG)["data"]["delta"]
+    delta = poll(env, sid, after=seq, wait=LONG,
+                 conn=env.connect(seconds=80))["data"]["delta"]
     found = ended(env, sid)["data"]
     assert found["content"] == TEA_TEXT and found["seq"] > seq
     assert TEA_TEXT.startswith(TEA_BEGIN + delta) and delta
