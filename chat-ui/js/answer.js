@@ -219,5 +219,6 @@ function referenceRow({ index, title, docName, url, text }) {
 
 function stepText({ type, node, name, state, text }) {
   const what = node || name || text || (type === 'notice' ? '' : type);
-  return what && state ? `${what} · ${state}` : what;
+  const how = has(`step_${state}`) ? sentence(`step_${state}`) : state; // workflows have words of their own
+  return what && how ? `${what} · ${how}` : what;
 }

@@ -318,6 +318,16 @@ test('the page speaks Chinese and English, and remembers which', async () => {
   assert.equal(await textOf('#send'), 'Send');
 });
 
+test('the states of steps are said in the language of the page', async () => {
+  await page.context().close();
+  await openPage({ locale: 'zh-CN' });
+  const output = (more, reason) => ({ event: { data: JSON.stringify({
+    output: { session_id: '0'.repeat(32), finish_reason: reason, text: '', ...more }, usage: {}, request_id: 'r' }) } });
+  await server.emulator.script(output({ thoughts: [{ action_type: 'api', action_name: '知识库检索', observation: 'ok' }] }, 'null'), output({ text: 'x' }, 'stop'));
+  await asked('x');
+  assert.equal(await textOf(last(' .steps summary')), '步骤：知识库检索 · 完成');
+});
+
 test('light and dark follow the system until somebody chooses', async () => {
   const paper = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
   const light = await paper();
