@@ -9,6 +9,7 @@
 #include "find_stream.h"
 #include "handlers.h"
 #include "origin.h"
+#include "redact.h"
 #include "base/clock.h"
 #include "engine/replay.h"
 
@@ -45,7 +46,8 @@ static apr_status_t read_body(request_rec *r, bl_call_t *call, json_t **pbody,
 }
 
 /* What the body does not say may stand in the query. */
-static apr_status_t add_query(const bl_call_t *call, json_t *body)
+static apr_status_t add_query(request_rec *r, const bl_call_t *call,
+                              json_t *body)
 {
     static const char *const names[] = {
         "message",   "prompt",         "userId",
@@ -55,8 +57,9 @@ static apr_status_t add_query(const bl_call_t *call, json_t *body)
     size_t i;
 
     for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        const char *value = apr_table_get(call->query, names[i]);
+        const char *value = bl_redacted(r, names[i]);
 
+        if (!value) value = apr_table_get(call->query, names[i]);
         if (!value || json_object_get(body, names[i])) continue;
         if (json_object_set_new(body, names[i], json_string(value)) != 0) {
             return BL_E_BAD_UTF8;
@@ -78,7 +81,7 @@ static int read_question(request_rec *r, bl_call_t *call, bl_asked_t *ask,
     apr_status_t rv = bl_call_read_form(call, &detail);
 
     if (rv == APR_SUCCESS) rv = read_body(r, call, &body, &detail);
-    if (rv == APR_SUCCESS) rv = add_query(call, body);
+    if (rv == APR_SUCCESS) rv = add_query(r, call, body);
     if (rv == APR_SUCCESS) {
         rv = bl_ask_read(body, (size_t)call->conf.body_bytes, ask, &detail);
     }

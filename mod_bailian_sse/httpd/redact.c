@@ -6,8 +6,13 @@
 
 #define INSTEAD "redacted"
 
+/* A question of the mini-program family can stand in a URL: nobody's words
+ * are in a log either (S-51). */
+static const char *const names[] = {"token", "ticket", "message", "prompt"};
+#define NAMES (sizeof(names) / sizeof(names[0]))
+
 typedef struct secrets_t {
-    const char *token, *ticket;
+    const char *values[NAMES];
 } secrets_t;
 
 static secrets_t *secrets_of(request_rec *r, int must_be)
@@ -35,9 +40,11 @@ static const char **place_of(request_rec *r, const char *at, size_t len)
     const char *equals = memchr(at, '=', len);
     char *name = decoded(r->pool, at, equals ? (size_t)(equals - at) : len);
 
-    if (!name) return NULL;
-    if (!strcasecmp(name, "token")) return &secrets_of(r, 1)->token;
-    if (!strcasecmp(name, "ticket")) return &secrets_of(r, 1)->ticket;
+    size_t i;
+
+    for (i = 0; name && i < NAMES; i++) {
+        if (!strcasecmp(name, names[i])) return &secrets_of(r, 1)->values[i];
+    }
     return NULL;
 }
 
@@ -130,16 +137,13 @@ int bl_redact_early(request_rec *r)
     return DECLINED;
 }
 
-const char *bl_secret_token(request_rec *r)
+const char *bl_redacted(request_rec *r, const char *name)
 {
     const secrets_t *s = secrets_of(r, 0);
+    size_t i;
 
-    return s ? s->token : NULL;
-}
-
-const char *bl_secret_ticket(request_rec *r)
-{
-    const secrets_t *s = secrets_of(r, 0);
-
-    return s ? s->ticket : NULL;
+    for (i = 0; s && i < NAMES; i++) {
+        if (!strcmp(name, names[i])) return s->values[i];
+    }
+    return NULL;
 }

@@ -67,7 +67,7 @@ static const char *credential_of(request_rec *r, const bl_call_t *call)
     const char *found = from_header(r);
 
     if (!found) bl_call_subprotocol(r, &found);
-    if (!found && call->conf.is_query_token) found = bl_secret_token(r);
+    if (!found && call->conf.is_query_token) found = bl_redacted(r, "token");
     return found;
 }
 
@@ -140,7 +140,7 @@ static apr_status_t resolve(request_rec *r, bl_call_t *call,
     /* What is shown and not good is a refusal, never an anonymous caller. */
     credential = credential_of(r, call);
     if (credential) return by_credential(r, call, credential);
-    ticket = bl_secret_ticket(r);
+    ticket = bl_redacted(r, "ticket");
     if (ticket) return by_ticket(r, call, ticket);
     return by_own_word(r, call, client_id);
 }

@@ -134,6 +134,22 @@ def test_s23_page_of_another_site_cannot_make_a_browser_ask(env):
     assert env.http("HEAD", "/bailian/miniapp-stream?message=x").status == 405
 
 
+def test_s51_question_of_a_url_is_in_no_log(env):
+    words, mark = "secret-" + session(), session()
+    for name in ("message", "prompt", "mess%61ge"):
+        env.bailian.say(*TEA)
+        reply = env.get("/bailian/miniapp-stream?%s=%s&userId=%s" % (
+            name, words, mark), {"Referer": "http://h/bailian/x?message=" +
+                                 words})
+        assert reply.status == 200
+        asked = env.bailian.requests()[-1]
+        assert json.loads(asked["body"])["input"]["prompt"] == words
+    until(lambda: env.server.read("access_log").count(mark) == 3, 20,
+          "the lines of the access log")
+    for name in ("access_log", "error_log"):
+        assert words not in env.server.read(name)
+
+
 # --- start and poll ----------------------------------------------------------
 @modes()
 def test_session_is_started_and_polled(env):
