@@ -25,7 +25,7 @@ export class Lost extends Error {
   }
 }
 
-const PATIENCE_MS = 30000; // the longest answer is the test of a key, 10 s
+const PATIENCE_MS = 60000; // the longest answer is the test of 256 keys: 10 s for each 64
 
 // fetch() refuses a URL with a user name in it, which is what a relative path
 // becomes on a page that was opened as http://user:password@host/.

@@ -124,7 +124,7 @@ export async function editObject({ path, before, fields, title, intro, done }) {
 }
 
 export const createObject = ({ path, fields, title, intro, before, body = (values) => values }) => edit({
-  title, intro, fields, before, ok: t('add'), save: (values, form) => post(path, body(form.filled(values))) });
+  title, intro, fields, before, ok: t('add'), save: (values, form) => post(path, body(form.filled(values), values)) });
 
 export async function removeObject({ path, name, version, text }) {
   if (!await confirm({ title: t('keys.remove.title', { name }), text, ok: t('remove'), isDanger: true })) return false;

@@ -2,6 +2,7 @@
 // The pages, in the order of the menu; one with a parent is reached from there.
 // `needs`: routes without which it is not there. open(page) draws it into
 // page.root and may return what ends it; page.signal is aborted then.
+import * as alerts from './views/alerts.js';
 import * as audit from './views/audit.js';
 import * as callers from './views/callers.js';
 import * as conversation from './views/conversation.js';
@@ -24,6 +25,7 @@ export const pages = [
   { name: 'conversations', needs: ['GET api/conversations'], open: conversations.open },
   { name: 'conversation', parent: 'conversations', needs: ['GET api/conversations/{id}'], open: conversation.open },
   { name: 'callers', needs: ['GET api/callers'], open: callers.open },
+  { name: 'alerts', needs: ['GET api/alerts'], open: alerts.open },
   { name: 'audit', needs: ['GET api/audit'], open: audit.open },
   { name: 'pathcheck', needs: ['GET api/pathcheck'], open: pathcheck.open },
 ];

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // The language of the page. Every sentence that is seen is in words/, as
 // [English, Chinese].
+import alerts from './words/alerts.js';
 import common from './words/common.js';
 import live from './words/live.js';
 import manage from './words/manage.js';
 import records from './words/records.js';
 
-const words = { ...common, ...live, ...manage, ...records };
+const words = { ...alerts, ...common, ...live, ...manage, ...records };
 
 function stored(name) {
   try {

@@ -3,6 +3,7 @@
 // and, for what cannot be had there at will, against adminapi.mjs.
 import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
+import { createServer } from 'node:http';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { answersOf, openAdminApi, problem } from './adminapi.mjs';
@@ -234,6 +235,37 @@ describe('with a real server', () => {
     await rowOf('portal').locator('.badge:text-is("ok")').waitFor();
   });
 
+  test('an alert is added, sends a message, is silenced, and never shows its URL', async () => {
+    const got = [];
+    const webhook = createServer(async (request, response) => {
+      let text = '';
+      for await (const part of request) text += part;
+      got.push(JSON.parse(text));
+      response.end('{}');
+    });
+    await new Promise((done) => { webhook.listen(0, '127.0.0.1', done); });
+    try {
+      const token = 'canary-webhook-77e1';
+      await open('alerts');
+      await page.getByRole('button', { name: 'Add alert', exact: true }).click();
+      await field('Name').fill('duty');
+      assert.equal(await field('URL of the webhook').getAttribute('type'), 'password');
+      await field('URL of the webhook').fill(`http://127.0.0.1:${webhook.address().port}/robot?access_token=${token}`);
+      await field('Streams that fail (%)').fill('20');
+      await inDialog('Add').click();
+      await rowOf('duty').getByRole('button', { name: 'Test duty', exact: true }).click();
+      await rowOf('duty').locator('[data-col="delivery"] .badge[data-state="good"]').waitFor();
+      assert.deepEqual(got.map(({ alert, state }) => [alert, state]), [['duty', 'test']]);
+      await more('duty', 'Silence');
+      await inDialog('Silence').click();
+      await rowOf('duty').locator('[data-col="state"] .badge', { hasText: 'silent until' }).waitFor();
+      assert.ok(!(await page.content()).includes(token));
+    } finally {
+      webhook.closeAllConnections();
+      webhook.close();
+    }
+  });
+
   test('path check: ticks arrive as they are sent', async (t) => {
     if (!routes.includes('GET api/pathcheck')) return void t.skip('not in this build');
     await open('pathcheck');
@@ -247,7 +279,7 @@ describe('with a real server', () => {
 
   test('the menu has every page that the build has routes for, and each of them opens', async () => {
     const wanted = Object.entries({ overview: 'Overview', live: 'Live', ends: 'Retries and ends', keys: 'Keys', apps: 'Upstreams and apps', conversations: 'Conversations',
-      callers: 'Callers', audit: 'Audit', pathcheck: 'Path check' }).filter(([name]) => routes.includes(`GET api/${name}`)).map(([, text]) => text);
+      callers: 'Callers', alerts: 'Alerts', audit: 'Audit', pathcheck: 'Path check' }).filter(([name]) => routes.includes(`GET api/${name}`)).map(([, text]) => text);
     await open('overview');
     await page.waitForSelector('#nav a');
     const links = page.getByRole('navigation', { name: 'Pages' }).getByRole('link');

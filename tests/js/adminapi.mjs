@@ -65,6 +65,9 @@ export function answersOf({ text = (_, value) => value, role = 'admin', rows = 1
   const caller = (n) => ({ id: n, version: 1, name: s('name', ['crm', 'portal', 'old-app', 'trial'][n - 1]), kind: n === 2 ? 'jwt' : 'token', scopes: ['ask', 'read'], apps: [s('app', 'support')], startsPerMinute: 60, maxStreams: null, tokensPerDay: 1000000,
     expiresAt: n === 4 ? ago(9e8) : ago(-9e9), note: s('note', 'help desk'), state: ['ok', 'ok', 'revoked', 'expired'][n - 1], last4: n === 2 ? null : s('last4', 'k3fa'), fingerprint: n === 2 ? null : s('fingerprint', '00ff12ab34cd56ef'),
     algorithm: n === 2 ? 'RS256' : null, publicKey: n === 2 ? s('publicKey', '-----BEGIN PUBLIC KEY-----') : null, issuer: n === 2 ? s('issuer', 'https://sso.example.com') : null, audience: n === 2 ? s('audience', 'bailian') : null, leewaySeconds: n === 2 ? 60 : null, createdAt: ago(9e9), updatedAt: ago(8e8) });
+  const alert = (n) => ({ id: n, version: 2, name: s('name', ['duty', 'group', 'old'][n - 1]), host: s('host', ['https://oapi.dingtalk.com', 'https://open.feishu.cn', 'https://ops.example.com'][n - 1]), shape: ['dingtalk', 'feishu', 'generic'][n - 1], enabled: n < 3,
+    caFile: null, proxy: null, windowSeconds: 300, errorPercent: n === 3 ? null : 20, firstContentMs: n === 1 ? 5000 : null, leastStreams: 10, keys: true, store: true, repeatMinutes: 60, note: s('note', 'on duty'), silencedUntilAt: null,
+    firing: n === 1 ? { [s('rule', 'keys')]: ago(90000) } : {}, delivery: n === 3 ? null : { at: ago(80000), ok: n === 1, code: n === 1 ? null : s('code', 'upstream_rejected'), status: 200 }, createdAt: ago(9e9), updatedAt: ago(8e8) });
   const page = (items) => ({ items, next: null });
   const retention = { version: 2, retention: { conversationDays: 365, eventDays: 30 }, progress: { state: 'idle', conversationsDeleted: 12, streamsTrimmed: 340, passAt: ago(7e6), oldestAt: ago(2e10), oldestEventsAt: ago(2.5e9), freeBytes: 81920 } };
   const live = () => ({ at: new Date(NOW).toISOString(), total: rows, matched: rows, phases: { streaming: Math.ceil(rows / 2), waiting: Math.floor(rows / 8) }, items: many(stream).reverse() });
@@ -99,6 +102,7 @@ export function answersOf({ text = (_, value) => value, role = 'admin', rows = 1
       items: many((n) => ({ name: s('name', `2026-11-${String(22 - n).padStart(2, '0')}`), streams: 8000 - n * 100, failures: n, inputTokens: 1e6 - n, outputTokens: 3e6 - n })) },
     'GET api/settings': retention,
     'GET api/callers': page(rows ? [1, 2, 3, 4].map(caller) : []),
+    'GET api/alerts': page(rows ? [1, 2, 3].map(alert) : []),
     'GET api/audit': page(many((n) => ({ id: n, at: ago(n * 123000), actor: s('actor', ['user:li', 'cli:root'][n % 2]), from: s('from', '10.20.0.7'), action: s('action', ['key.add', 'stream.stop', 'upstream.put', 'conversation.read'][n % 4]), object: s('object', 'bailian-beijing/main'),
       detail: s('detail', 'weight 1 → 2'), outcome: n % 7 === 5 ? 'refused' : 'done' }))),
     'GET api/pathcheck': { sse: [['path', { parked: true, http2: false, tls: true, filters: [s('filter', 'REQTIMEOUT')], proxies: [s('proxy', '10.0.0.1')], hints: [{ code: 'deflate', detail: s('detail', 'mod_deflate compresses text/event-stream.'), fix: s('fix', 'SetEnv no-gzip 1') }] }],
@@ -137,6 +141,7 @@ async function tell(answer, request, response) {
 const ACTIONS = ['POST api/live/stop', 'POST api/keys', 'PATCH api/keys/{id}', 'POST api/keys/{id}/replace', 'POST api/keys/{id}/enable', 'POST api/keys/{id}/disable', 'DELETE api/keys/{id}',
   'POST api/keys/{id}/test', 'POST api/keys/test', 'POST api/keys/{id}/restore', 'POST api/keys/import', 'POST api/upstreams', 'PATCH api/upstreams/{id}', 'DELETE api/upstreams/{id}', 'POST api/upstreams/{id}/restore',
   'POST api/apps', 'PATCH api/apps/{id}', 'DELETE api/apps/{id}', 'DELETE api/conversations/{id}', 'GET api/conversations/{id}/export', 'POST api/conversations/delete', 'PATCH api/settings',
+  'POST api/alerts', 'PATCH api/alerts/{id}', 'DELETE api/alerts/{id}', 'POST api/alerts/{id}/test', 'POST api/alerts/{id}/silence',
   'POST api/callers', 'PATCH api/callers/{id}', 'POST api/callers/{id}/enable', 'POST api/callers/{id}/disable', 'POST api/callers/{id}/revoke', 'DELETE api/callers/{id}'];
 
 // `answers` may be changed while it runs; `asked` holds what was asked.

@@ -9,9 +9,9 @@ import { startServer } from './server.mjs';
 const HOSTILE = '<img src=x onerror="window.hit=1"><script>window.hit=1</script>';
 const LINK = 'javascript:window.hit=1//';
 const USER = '<svg onload=window.hit=1>';
-const TABLES = ['live', 'ends', 'keys', 'upstreams', 'apps', 'conversations', 'deletions', 'usage', 'callers', 'audit', 'attempts'];
+const TABLES = ['live', 'ends', 'keys', 'upstreams', 'apps', 'conversations', 'deletions', 'usage', 'callers', 'alerts', 'audit', 'attempts'];
 const VIEWS = ['overview', 'live', 'ends?by=code', 'ends?by=upstream', 'keys', 'upstreams', 'conversations', 'conversations?titles=1', `conversations?q=${encodeURIComponent(HOSTILE)}`,
-  'conversations?tab=usage&by=user', 'conversations?tab=usage&by=key', 'conversations?tab=retention', 'callers', 'audit', `audit?q=${encodeURIComponent(HOSTILE)}`];
+  'conversations?tab=usage&by=user', 'conversations?tab=usage&by=key', 'conversations?tab=retention', 'callers', 'alerts', 'audit', `audit?q=${encodeURIComponent(HOSTILE)}`];
 
 let server;
 
@@ -54,6 +54,7 @@ async function storeAll() {
   await post('api/upstreams', { name: 'hostile', baseUrl: 'https://hostile.example/api/v1', note: HOSTILE, region: HOSTILE, workspace: HOSTILE.slice(0, 60) });
   await post('api/apps', { name: 'hostile', upstream: 'hostile', appId: 'a1', workspace: HOSTILE.slice(0, 60), note: HOSTILE, parameters: { [HOSTILE]: HOSTILE } });
   await post('api/callers', { name: 'hostile', note: HOSTILE });
+  await post('api/alerts', { name: 'hostile', url: 'https://hostile.example/robot', note: HOSTILE, enabled: false });
   await post('api/conversations/delete', { user: LINK, before: '2020-01-01T00:00:00.000Z', dryRun: false });
 }
 
@@ -74,7 +75,7 @@ test('in every list', async () => {
     await turnTo(hash);
     assert.deepEqual(await page.evaluate(whatIsWrong), [], hash);
   }
-  for (const [hash, text] of [['keys', HOSTILE], ['upstreams', HOSTILE], ['callers', HOSTILE], ['ends', USER], ['conversations?titles=1', HOSTILE.slice(0, 50)], ['conversations?tab=usage&by=user', USER], ['audit', USER]]) {
+  for (const [hash, text] of [['keys', HOSTILE], ['upstreams', HOSTILE], ['callers', HOSTILE], ['alerts', HOSTILE], ['ends', USER], ['conversations?titles=1', HOSTILE.slice(0, 50)], ['conversations?tab=usage&by=user', USER], ['audit', USER]]) {
     await turnTo(hash);
     await shows(text); // it is there, as text
     assert.deepEqual(await page.evaluate(whatIsWrong), [], hash);

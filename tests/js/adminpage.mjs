@@ -11,7 +11,7 @@ const ARGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run
 export const WAIT = 30000;
 export const FAILED = /^Failed to load resource: /; // what Chromium itself says of an answer that is wanted to fail
 export const PAGES = ['overview', 'live', 'stream/0001', 'ends', 'keys', 'upstreams', 'conversations', 'conversations?tab=usage', 'conversations?tab=retention',
-  'conversation/1-2', 'callers', 'audit', 'pathcheck'];
+  'conversation/1-2', 'callers', 'alerts', 'audit', 'pathcheck'];
 
 let browser;
 let said = []; // console messages and errors of the page

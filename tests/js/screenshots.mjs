@@ -15,7 +15,7 @@ const folder = fileURLToPath(new URL('../../docs/screenshots/admin/', import.met
 const DESK = { width: 1280, height: 800 };
 const PHONE = { width: 390, height: 844 };
 const ALL = { overview: 'overview', live: 'live', stream: 'stream/0002f1e2d3c4b5a69788796a5b4c3d2e', ends: 'ends', keys: 'keys', upstreams: 'upstreams', conversations: 'conversations',
-  callers: 'callers', audit: 'audit', pathcheck: 'pathcheck' };
+  callers: 'callers', alerts: 'alerts', audit: 'audit', pathcheck: 'pathcheck' };
 const ON_A_PHONE = ['overview', 'live', 'keys', 'stream'];
 
 async function take(name, hash, { answers = answersOf(), act = async () => {}, viewport = DESK, ...options }) {
