@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** Ways to read an answer; see docs/sdk.md. */
-export type Transport = 'sse' | 'websocket' | 'text' | 'download' | 'poll';
+export type Transport = 'sse' | 'websocket' | 'text' | 'download' | 'poll' | 'sync';
 
 /** Of AbortSignal: what is used. */
 export interface Signal {

@@ -55,7 +55,7 @@ export async function failureOf(response) {
   const retryAfterMs = retryAfter(response);
   const isOurs = typeof problem.code === 'string';
   const isPassing = response.status >= 500 && (!isOurs || retryAfterMs !== undefined);
-  const error = new BailianError(isOurs ? problem.code : 'bad_answer', problem.title || `HTTP ${response.status}`, {
+  const error = new BailianError(isOurs ? problem.code : 'bad_answer', problem.title || problem.error || `HTTP ${response.status}`, {
     ...problem, status: response.status, retryAfterMs, isPassing: isPassing || retryAfterMs !== undefined,
   });
   return isPassing ? new Lost('status', { retryAfterMs, cause: error }) : error;

@@ -47,6 +47,24 @@ export function checkType(response, wanted, isAsk = false) {
   throw new Lost('garbage');
 }
 
-export const post = (http, question, control, { isStream }) => http.request('POST', 'stream', {
+export async function jsonOf(response, control) {
+  try {
+    const value = await response.json();
+    if (value && typeof value === 'object') return value;
+    throw new TypeError('no object');
+  } catch (cause) {
+    if (control.signal.aborted) throw control.signal.reason;
+    throw new Lost('garbage', { cause });
+  }
+}
+
+// What a mini-program's route answers a question with.
+export async function answered(http, path, question, control) {
+  const { data } = await jsonOf(await post(http, path, question, control), control);
+  if (typeof data?.streamId !== 'string') throw new Lost('garbage');
+  return data;
+}
+
+export const post = (http, path, question, control, isStream = false) => http.request('POST', path, {
   body: question.body, headers: { 'Idempotency-Key': question.key }, signal: control.signal, isStream,
 });

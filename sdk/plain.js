@@ -25,13 +25,13 @@ async function* read(response, { streamId, loose }, control) {
   }
 }
 
-async function endOf(http, streamId, signal) {
+export async function endOf(http, streamId, signal) {
   const state = await (await http.request('GET', `streams/${streamId}`, { signal })).json();
   if (state.live) throw new Lost('closed');
   return fromState(streamId, state);
 }
 
-export function plainTransport(http, sleep) {
+export function plainTransport(http) {
   async function* resume(place, control) {
     const response = await http.request('GET', `streams/${place.streamId}/events`, {
       query: { as: 'text', after: String(place.seq) }, signal: control.signal, isStream: true,
@@ -49,7 +49,7 @@ export function plainTransport(http, sleep) {
     isQuiet: true,
 
     async* ask(question, control) {
-      const streamId = await begin(http, question, control, sleep);
+      const streamId = await begin(http, question, control);
       yield { streamId, isNamed: true };
       yield* resume({ streamId, seq: 0, loose: 0 }, control);
     },

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // polling - batches of events, for places where something holds an answer back.
-import { BailianError, Lost } from './errors.js';
 import { fromBatch } from './events.js';
-import { CLIMB, NOTHING, post } from './exchange.js';
+import { answered, CLIMB, jsonOf, NOTHING } from './exchange.js';
 
 const LEAST_MS = 500;
 const MOST_MS = 3000;
@@ -12,12 +11,7 @@ async function batch(http, place, control) {
     query: { as: 'json', after: String(place.seq) }, signal: control.signal,
   });
   if (response.status === 204) return { events: [], next: place.seq, isNothing: true };
-  try {
-    return await response.json();
-  } catch (cause) {
-    if (control.signal.aborted) throw control.signal.reason;
-    throw new Lost('garbage', { cause });
-  }
+  return jsonOf(response, control);
 }
 
 async function* poll(http, place, control, sleep) {
@@ -38,41 +32,9 @@ async function* poll(http, place, control, sleep) {
   }
 }
 
-// The id of the stream that answers a question, from the history: for when the
-// answer to the POST itself is held back.
-async function findStream(http, { body }, signal) {
-  const path = `conversations/${encodeURIComponent(body.conversionId)}`;
-  const { messages = [] } = await (await http.request('GET', path, { signal })).json();
-  return messages.find((m) => m.itemId === body.conversionItemId && m.streamId)?.streamId;
-}
-
-// Reads the POST's answer to its end and drops it. It has to stay open: a
-// stream whose last reader has gone may be cancelled (BailianDisconnect).
-async function drain(response) {
-  const reader = response.body?.getReader?.();
-  while (reader && !(await reader.read()).done);
-}
-
-// Asks, and gives the id of the stream as soon as it is known.
-export async function begin(http, question, control, sleep) {
-  const asked = post(http, question, control, { isStream: false });
-  let refusal;
-  asked.then(drain).catch((failure) => { refusal ??= failure; });
-  // A proxy may take the header away: then the history tells.
-  const said = asked.then((response) => response.headers.get('x-bailian-stream') ?? new Promise(() => {}));
-  said.catch(() => {}); // told by refusal
-  let streamId;
-  for (let wait = LEAST_MS; !streamId; wait = Math.min(wait * 1.5, MOST_MS)) {
-    streamId = await Promise.race([said, sleep(wait, control.signal)]);
-    if (refusal) throw refusal;
-    streamId ||= await findStream(http, question, control.signal).catch(notYet);
-  }
-  return streamId;
-}
-
-function notYet(failure) {
-  if (failure instanceof BailianError && failure.status === 404) return undefined;
-  throw failure;
+// Asks, and gives the id of the stream: the answer is read elsewhere.
+export async function begin(http, question, control) {
+  return (await answered(http, 'api/chat/stream', question, control)).streamId;
 }
 
 // reading: what fetches the batches, if another than what asks.
@@ -81,7 +43,7 @@ export function pollTransport(http, sleep, { name = 'poll', reading = http } = {
     name,
 
     async* ask(question, control) {
-      const streamId = await begin(http, question, control, sleep);
+      const streamId = await begin(http, question, control);
       yield { streamId, isNamed: true };
       yield* poll(reading, { streamId, seq: 0 }, control, sleep);
     },

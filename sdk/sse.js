@@ -22,7 +22,7 @@ export function sseTransport(http) {
     isHttpStream: true,
 
     async* ask(question, control) {
-      const response = await post(http, question, control, { isStream: true });
+      const response = await post(http, 'stream', question, control, true);
       checkType(response, EVENT_STREAM, true);
       control.opened();
       yield* orLost(readSse(response, control), control.signal);

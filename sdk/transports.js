@@ -14,11 +14,12 @@ import { plainTransport } from './plain.js';
 import { pollTransport } from './polling.js';
 import { socketTransport } from './socket.js';
 import { sseTransport } from './sse.js';
+import { syncTransport } from './sync.js';
 
 // In the order in which they are tried.
 const ORDER = {
-  web: ['sse', 'websocket', 'text', 'poll'],
-  weixin: ['websocket', 'sse', 'download', 'poll'],
+  web: ['sse', 'websocket', 'text', 'poll', 'sync'],
+  weixin: ['websocket', 'sse', 'download', 'poll', 'sync'],
 };
 
 // chosen: `auto`, a name, or names in the order in which they are tried.
@@ -26,9 +27,10 @@ export function transportsOf(platform, http, sleep, chosen) {
   const makers = {
     sse: () => sseTransport(http),
     websocket: () => platform.connect && socketTransport(http, platform),
-    text: () => plainTransport(http, sleep),
+    text: () => plainTransport(http),
     download: () => platform.download && pollTransport(http, sleep, { name: 'download', reading: http.by(platform.download) }),
     poll: () => pollTransport(http, sleep),
+    sync: () => syncTransport(http, sleep),
   };
   const names = chosen === 'auto' ? ORDER[platform.name] : [].concat(chosen);
   for (const name of names) if (!makers[name]) throw new TypeError(`transport: there is no ${name}`);

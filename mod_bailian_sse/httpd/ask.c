@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define KEY_BYTES 256 /* of an Idempotency-Key */
 #define ROW_TRIES 200 /* x 5 ms */
 #define ROW_USEC 5000
 
@@ -123,6 +124,19 @@ static char *dump_messages(request_rec *r, const json_t *messages)
 
     free(text);
     return copy;
+}
+
+apr_status_t bl_ask_read_key(request_rec *r, bl_asked_t *ask,
+                             const char **pdetail)
+{
+    ask->key = apr_table_get(r->headers_in, "Idempotency-Key");
+    if (!ask->key || (*ask->key && strlen(ask->key) < KEY_BYTES &&
+                      bl_client_id_is_valid(ask->key)))
+    {
+        return APR_SUCCESS;
+    }
+    *pdetail = "Idempotency-Key";
+    return BL_E_BAD_HEADER;
 }
 
 /* The directory knows the stream; when it has ended just now, in whichever

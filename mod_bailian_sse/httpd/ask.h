@@ -30,6 +30,10 @@ typedef struct bl_asked_t {
 apr_status_t bl_ask_read(const json_t *body, size_t most, bl_asked_t *ask,
                          const char **pdetail);
 
+/* The Idempotency-Key of the request. */
+apr_status_t bl_ask_read_key(request_rec *r, bl_asked_t *ask,
+                             const char **pdetail);
+
 /* *ps is a reference. With APR_EEXIST id names the stream there is. */
 apr_status_t bl_ask_start(request_rec *r, bl_call_t *call,
                           const bl_asked_t *ask, bl_stream_t **ps,

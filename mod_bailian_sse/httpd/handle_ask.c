@@ -9,8 +9,6 @@
 
 #include <string.h>
 
-#define KEY_BYTES 256 /* of an Idempotency-Key */
-
 /* The stream that this key began before: running, or stored. */
 static int known_key(request_rec *r, bl_call_t *call, const char *key, int *prc)
 {
@@ -59,7 +57,6 @@ int bl_ask_app(request_rec *r, bl_call_t *call, const char *app,
 
 int bl_handle_ask(request_rec *r, bl_call_t *call)
 {
-    const char *key = apr_table_get(r->headers_in, "Idempotency-Key");
     const char *detail;
     bl_asked_t ask;
     json_t *body;
@@ -74,14 +71,8 @@ int bl_handle_ask(request_rec *r, bl_call_t *call)
         rv = bl_ask_read(body, (size_t)call->conf.body_bytes, &ask, &detail);
     }
     if (rv == APR_SUCCESS) rv = bl_call_who(r, call, ask.user_id);
-    if (rv == APR_SUCCESS && key &&
-        (!*key || strlen(key) >= KEY_BYTES || !bl_client_id_is_valid(key)))
-    {
-        detail = "Idempotency-Key";
-        rv = BL_E_BAD_HEADER;
-    }
+    if (rv == APR_SUCCESS) rv = bl_ask_read_key(r, &ask, &detail);
     if (rv != APR_SUCCESS) return bl_call_problem(r, call, rv, detail);
-    if (key && known_key(r, call, key, &rc)) return rc;
-    ask.key = key;
+    if (ask.key && known_key(r, call, ask.key, &rc)) return rc;
     return ask_it(r, call, &ask);
 }

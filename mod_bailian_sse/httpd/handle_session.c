@@ -85,6 +85,7 @@ static int read_question(request_rec *r, bl_call_t *call, bl_asked_t *ask,
     if (rv == APR_SUCCESS) {
         rv = bl_ask_read(body, (size_t)call->conf.body_bytes, ask, &detail);
     }
+    if (rv == APR_SUCCESS) rv = bl_ask_read_key(r, ask, &detail);
     if (rv == APR_SUCCESS) rv = bl_call_who(r, call, ask->user_id);
     if (rv == APR_SUCCESS) return 1;
     *prc = bl_call_problem(r, call, rv, detail);
@@ -95,8 +96,13 @@ static int start(request_rec *r, bl_call_t *call, const bl_asked_t *ask,
                  bl_stream_t **ps, int *prc)
 {
     char id[BL_ID_TEXT + 1];
+    apr_uint64_t after = 0;
     apr_status_t rv = bl_ask_start(r, call, ask, ps, id);
 
+    if (rv == APR_EEXIST) { /* asked before */
+        rv = bl_find_stream_after(call->engine, &call->principal, id, &after,
+                                  ps);
+    }
     if (rv == APR_SUCCESS) return 1;
     *prc = bl_call_problem(r, call, rv, rv == BL_E_BAD_VALUE ? "appId" : NULL);
     return 0;

@@ -1,5 +1,5 @@
 /*! bailian-stream. SPDX-License-Identifier: Apache-2.0. Made by build/sdk-umd.mjs: do not edit.
-    sources 23743fb155d790062b0de6d77f9594f62c3ed04ff4d0b858e5fddc60c89df883 */
+    sources b14c240f97897bcea89715223dfb507e34182e4aa358bdfc5cf1428423bc8158 */
 (function (root, make) {
   if (typeof module === 'object' && module.exports) module.exports = make(root);
   else if (typeof define === 'function' && define.amd) define([], function () { return make(root); });
@@ -216,7 +216,7 @@ var made = (() => {
       const retryAfterMs = retryAfter(response);
       const isOurs = typeof problem.code === "string";
       const isPassing = response.status >= 500 && (!isOurs || retryAfterMs !== void 0);
-      const error = new BailianError(isOurs ? problem.code : "bad_answer", problem.title || `HTTP ${response.status}`, __spreadProps(__spreadValues({}, problem), {
+      const error = new BailianError(isOurs ? problem.code : "bad_answer", problem.title || problem.error || `HTTP ${response.status}`, __spreadProps(__spreadValues({}, problem), {
         status: response.status,
         retryAfterMs,
         isPassing: isPassing || retryAfterMs !== void 0
@@ -595,7 +595,26 @@ var made = (() => {
     if (isAsk) throw new BailianError("bad_answer", "Something else than the server answered.", { status: response.status });
     throw new Lost("garbage");
   }
-  var post = (http, question, control, { isStream }) => http.request("POST", "stream", {
+  function jsonOf(response, control) {
+    return __async(this, null, function* () {
+      try {
+        const value = yield response.json();
+        if (value && typeof value === "object") return value;
+        throw new TypeError("no object");
+      } catch (cause) {
+        if (control.signal.aborted) throw control.signal.reason;
+        throw new Lost("garbage", { cause });
+      }
+    });
+  }
+  function answered(http, path2, question, control) {
+    return __async(this, null, function* () {
+      const { data } = yield jsonOf(yield post(http, path2, question, control), control);
+      if (typeof (data == null ? void 0 : data.streamId) !== "string") throw new Lost("garbage");
+      return data;
+    });
+  }
+  var post = (http, path2, question, control, isStream = false) => http.request("POST", path2, {
     body: question.body,
     headers: { "Idempotency-Key": question.key },
     signal: control.signal,
@@ -1749,12 +1768,7 @@ var made = (() => {
         signal: control.signal
       });
       if (response.status === 204) return { events: [], next: place2.seq, isNothing: true };
-      try {
-        return yield response.json();
-      } catch (cause) {
-        if (control.signal.aborted) throw control.signal.reason;
-        throw new Lost("garbage", { cause });
-      }
+      return jsonOf(response, control);
     });
   }
   function poll(http, place2, control, sleep2) {
@@ -1776,54 +1790,17 @@ var made = (() => {
       }
     });
   }
-  function findStream(_0, _1, _2) {
-    return __async(this, arguments, function* (http, { body }, signal) {
-      var _a;
-      const path2 = `conversations/${encodeURIComponent(body.conversionId)}`;
-      const { messages: messages2 = [] } = yield (yield http.request("GET", path2, { signal })).json();
-      return (_a = messages2.find((m) => m.itemId === body.conversionItemId && m.streamId)) == null ? void 0 : _a.streamId;
-    });
-  }
-  function drain(response) {
+  function begin(http, question, control) {
     return __async(this, null, function* () {
-      var _a, _b;
-      const reader = (_b = (_a = response.body) == null ? void 0 : _a.getReader) == null ? void 0 : _b.call(_a);
-      while (reader && !(yield reader.read()).done) ;
+      return (yield answered(http, "api/chat/stream", question, control)).streamId;
     });
-  }
-  function begin(http, question, control, sleep2) {
-    return __async(this, null, function* () {
-      const asked = post(http, question, control, { isStream: false });
-      let refusal2;
-      asked.then(drain).catch((failure) => {
-        refusal2 != null ? refusal2 : refusal2 = failure;
-      });
-      const said = asked.then((response) => {
-        var _a;
-        return (_a = response.headers.get("x-bailian-stream")) != null ? _a : new Promise(() => {
-        });
-      });
-      said.catch(() => {
-      });
-      let streamId;
-      for (let wait = LEAST_MS; !streamId; wait = Math.min(wait * 1.5, MOST_MS)) {
-        streamId = yield Promise.race([said, sleep2(wait, control.signal)]);
-        if (refusal2) throw refusal2;
-        streamId || (streamId = yield findStream(http, question, control.signal).catch(notYet));
-      }
-      return streamId;
-    });
-  }
-  function notYet(failure) {
-    if (failure instanceof BailianError && failure.status === 404) return void 0;
-    throw failure;
   }
   function pollTransport(http, sleep2, { name = "poll", reading = http } = {}) {
     return {
       name,
       ask(question, control) {
         return __asyncGenerator(this, null, function* () {
-          const streamId = yield new __await(begin(http, question, control, sleep2));
+          const streamId = yield new __await(begin(http, question, control));
           yield { streamId, isNamed: true };
           yield* __yieldStar(poll(reading, { streamId, seq: 0 }, control, sleep2));
         });
@@ -1872,7 +1849,7 @@ var made = (() => {
       return fromState(streamId, state);
     });
   }
-  function plainTransport(http, sleep2) {
+  function plainTransport(http) {
     function resume(place2, control) {
       return __asyncGenerator(this, null, function* () {
         const response = yield new __await(http.request("GET", `streams/${place2.streamId}/events`, {
@@ -1894,7 +1871,7 @@ var made = (() => {
       isQuiet: true,
       ask(question, control) {
         return __asyncGenerator(this, null, function* () {
-          const streamId = yield new __await(begin(http, question, control, sleep2));
+          const streamId = yield new __await(begin(http, question, control));
           yield { streamId, isNamed: true };
           yield* __yieldStar(resume({ streamId, seq: 0, loose: 0 }, control));
         });
@@ -2124,7 +2101,7 @@ var made = (() => {
       isHttpStream: true,
       ask(question, control) {
         return __asyncGenerator(this, null, function* () {
-          const response = yield new __await(post(http, question, control, { isStream: true }));
+          const response = yield new __await(post(http, "stream", question, control, true));
           checkType(response, EVENT_STREAM, true);
           control.opened();
           yield* __yieldStar(orLost(readSse(response, control), control.signal));
@@ -2150,18 +2127,40 @@ var made = (() => {
     };
   }
 
+  // sync.js
+  function syncTransport(http, sleep2) {
+    return {
+      name: "sync",
+      isQuiet: true,
+      // A connection that ends before is no matter: the key is that of the same
+      // question.
+      ask(question, control) {
+        return __asyncGenerator(this, null, function* () {
+          const { streamId, content = "" } = yield new __await(answered(http, "api/chat/sync", question, control));
+          control.opened();
+          control.alive();
+          yield { streamId, isNamed: true };
+          yield { streamId, loose: content };
+          yield yield new __await(endOf(http, streamId, control.signal));
+        });
+      },
+      resume: pollTransport(http, sleep2).resume
+    };
+  }
+
   // transports.js
   var ORDER = {
-    web: ["sse", "websocket", "text", "poll"],
-    weixin: ["websocket", "sse", "download", "poll"]
+    web: ["sse", "websocket", "text", "poll", "sync"],
+    weixin: ["websocket", "sse", "download", "poll", "sync"]
   };
   function transportsOf(platform, http, sleep2, chosen) {
     const makers = {
       sse: () => sseTransport(http),
       websocket: () => platform.connect && socketTransport(http, platform),
-      text: () => plainTransport(http, sleep2),
+      text: () => plainTransport(http),
       download: () => platform.download && pollTransport(http, sleep2, { name: "download", reading: http.by(platform.download) }),
-      poll: () => pollTransport(http, sleep2)
+      poll: () => pollTransport(http, sleep2),
+      sync: () => syncTransport(http, sleep2)
     };
     const names = chosen === "auto" ? ORDER[platform.name] : [].concat(chosen);
     for (const name of names) if (!makers[name]) throw new TypeError(`transport: there is no ${name}`);

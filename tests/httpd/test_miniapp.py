@@ -354,6 +354,25 @@ def test_i4_sync_tells_a_failure(env):
     assert found["data"]["content"] == TEA_BEGIN
 
 
+# A question that was lost with its answer, asked again by whichever route.
+def test_question_with_a_known_key_is_asked_once(env):
+    held(env)
+    key = {"Idempotency-Key": "k-" + session()}
+    sid = session()
+    first = start(env, sid, headers=key)
+    assert start(env, sid, headers=key) == first
+    env.bailian.release("go")
+    assert ended(env, sid)["data"]["content"] == TEA_TEXT
+    again = env.post("/bailian/api/chat/sync",
+                     {"message": "x", "userId": "u1"}, headers=key).json()
+    assert again["data"]["content"] == TEA_TEXT
+    assert again["data"]["streamId"] == first["streamId"]
+    text = env.post("/bailian/miniapp-stream",
+                    {"message": "x", "userId": "u1"}, headers=key)
+    assert text.body.decode() == TEA_TEXT
+    assert len(env.bailian.requests()) == 1
+
+
 # --- ASCII -------------------------------------------------------------------
 def test_ascii_on_request_is_the_same_text(env):
     env.bailian.say(*TEA)

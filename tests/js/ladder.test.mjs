@@ -90,7 +90,7 @@ async function read(answers, options = {}, aside) {
   return { answer, events, asked: played.asked, text: events.filter((one) => one.type === 'content').map((one) => one.text).join('') };
 }
 
-const posted = { ...stream(SILENCE), headers: { 'x-bailian-stream': STREAM } };
+const posted = json({ success: true, data: { sessionId: 'c', streamId: STREAM } });
 
 test('from polling the reading climbs to the stream in mid-answer, without a word of it', async () => {
   const run = await read([SILENCE, SILENCE, posted, started, none, stream(delta(3, 'b'), end(4, 'ab'))], POLLING);
@@ -144,6 +144,14 @@ test('text that is not what the server stored is read again by a transport with 
   const run = await read([posted, plain('wrong'), stream(start(), delta(2, 'right'), end(3, 'right'))], { transport: ['text', 'sse'] }, ended('right'));
   assert.ok(run.events.some((one) => one.type === 'rewind'));
   assert.equal(run.events.at(-1).text, 'right');
+});
+
+test('the whole at once is proven like any other', async () => {
+  const whole = json({ success: true, data: { sessionId: 'c', streamId: STREAM, content: '绿🍵', complete: true, seq: 4 } });
+  const run = await read([LOST, whole], { transport: 'sync' }, ended('绿🍵'));
+  assert.equal(run.text, '绿🍵');
+  assert.equal(run.events.at(-1).isComplete, true);
+  assert.equal(new Set(run.asked.filter((one) => one.method === 'POST').map((one) => one.headers['Idempotency-Key'])).size, 1);
 });
 
 test('a transport that does not exist, or not here, is said at once', () => {

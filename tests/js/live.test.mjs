@@ -83,12 +83,14 @@ test('an answer goes on after a while without any network', async () => {
   assert.ok(events.some((one) => one.type === 'reconnected'));
 });
 
-test('polling gives the same answer', async () => {
-  await slowly(0.05);
-  const events = await read(client({ transport: 'poll' }).ask('绿茶？'));
-  assert.equal(contentOf(events), TEXT);
-  assert.equal(events.at(-1).isComplete, true);
-});
+for (const transport of ['poll', 'text', 'sync']) {
+  test(`the same answer comes by ${transport}`, async () => {
+    await slowly(0.05);
+    const events = await read(client({ transport }).ask('绿茶？'));
+    assert.equal(contentOf(events), TEXT);
+    assert.equal(events.at(-1).isComplete, true);
+  });
+}
 
 test('a stopped answer ends as cancelled, and the server has stopped it', async () => {
   await server.emulator.script({ answer: { pieces: ['a', 'b'], interval: 0.05, finish: false } }, { stall: true });
@@ -100,12 +102,14 @@ test('a stopped answer ends as cancelled, and the server has stopped it', async 
 });
 
 test('a question that is refused throws what the server says, in the language asked for', async () => {
-  await assert.rejects(client({ language: 'zh-CN' }).ask('').done, (error) => {
-    assert.equal(error.code, 'bad_value');
-    assert.equal(error.status, 400);
-    assert.equal(error.message, '请求中某个字段的值不被允许。');
-    return true;
-  });
+  for (const transport of ['sse', 'poll', 'text', 'sync']) {
+    await assert.rejects(client({ language: 'zh-CN', transport }).ask('').done, (error) => {
+      assert.equal(error.code, 'bad_value');
+      assert.equal(error.status, 400);
+      assert.equal(error.message, '请求中某个字段的值不被允许。');
+      return true;
+    });
+  }
 });
 
 test('an upstream that breaks off in mid-answer is a failure with the text so far', async () => {

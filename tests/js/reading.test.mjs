@@ -306,7 +306,7 @@ const batch = (events, complete = false) => json({ streamId: STREAM, events, nex
 test('polling tells the same events, and its end is proven too', async () => {
   const last = JSON.parse(/data: (.*)/.exec(end(6, '绿🍵'))[1]);
   const fields = { outcome: 'completed', finishReason: 'stop', length: last.length, sha256: last.sha256 };
-  const posted = { ...stream(SILENCE), headers: { 'x-bailian-stream': STREAM } };
+  const posted = json({ success: true, data: { sessionId: 'c', streamId: STREAM } });
   const run = await ask([posted,
     batch([{ seq: 1, kind: 'start' }, { seq: 2, kind: 'reasoning', text: 'r' }, { seq: 3, kind: 'delta', text: '绿X' }]),
     batch([{ seq: 4, kind: 'replace', text: '🍵', fields: { keep: 3 } }, { seq: 5, kind: 'usage', fields: { inputTokens: 1 } },
@@ -316,12 +316,12 @@ test('polling tells the same events, and its end is proven too', async () => {
   assert.deepEqual(run.end.usage, { inputTokens: 1 });
 });
 
-test('two connections in a row without a byte make it poll, and the history tells the stream', async () => {
-  const history = json({ messages: [{ role: 'user', itemId: 'i', streamId: STREAM }] });
+test('two connections in a row without a byte make it poll, by the same key', async () => {
+  const posted = json({ success: true, data: { sessionId: 'c', streamId: STREAM } });
   const fields = { outcome: 'error', reason: 'upstream_cut' };
-  const run = await ask([SILENCE, SILENCE, SILENCE, batch([{ seq: 1, kind: 'start' }, { seq: 2, kind: 'end', fields }], true)],
-    { aside: () => history });
+  const run = await ask([SILENCE, SILENCE, posted, batch([{ seq: 1, kind: 'start' }, { seq: 2, kind: 'end', fields }], true)]);
   assert.deepEqual(run.events.filter((one) => one.type === 'reconnecting').map((one) => one.reason), ['silent', 'silent']);
   assert.equal(run.error.code, 'upstream_cut');
   assert.match(run.asked.at(-1).url, /as=json&after=0/);
+  assert.equal(new Set(run.asked.filter((one) => one.method === 'POST').map((one) => one.headers['Idempotency-Key'])).size, 1);
 });
