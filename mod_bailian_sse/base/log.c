@@ -32,6 +32,11 @@ void bl_log_install(bl_log_sink_fn *sink, bl_log_level_t most)
     log_most = most;
 }
 
+bl_log_sink_fn *bl_log_set_sink(bl_log_sink_fn *sink)
+{
+    return __atomic_exchange_n(&log_sink, sink, __ATOMIC_ACQ_REL);
+}
+
 int bl_log_is_on(bl_log_level_t level)
 {
     return level <= log_most;
@@ -45,7 +50,7 @@ void bl_log_write(bl_log_level_t level, apr_status_t rv, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(line, sizeof(line), fmt, ap);
     va_end(ap);
-    log_sink(level, rv, line);
+    __atomic_load_n(&log_sink, __ATOMIC_ACQUIRE)(level, rv, line);
 }
 
 const char *bl_log_safe(char *dst, size_t size, const char *src, size_t len)

@@ -33,6 +33,9 @@ typedef void bl_log_sink_fn(bl_log_level_t level, apr_status_t rv,
 /* NULL goes back to the default: WARNING and up to standard error. */
 void bl_log_install(bl_log_sink_fn *sink, bl_log_level_t most);
 
+/* Another way for the same lines; answers the one before. */
+bl_log_sink_fn *bl_log_set_sink(bl_log_sink_fn *sink);
+
 /* Is anything written at this level? Asked before arguments are made. */
 int bl_log_is_on(bl_log_level_t level);
 

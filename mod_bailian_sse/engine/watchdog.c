@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/errors.h"
 #include "base/log.h"
+#include "base/log_queue.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -12,6 +13,7 @@
 #include <unistd.h>
 
 #define LOOK_S 1
+#define FLUSH_MS 500
 /* Between two looks: then the machine, or this process, stood still (P16), and
  * the reactor has to get its chance first. */
 #define SLEPT_MS 10000
@@ -30,6 +32,7 @@ struct bl_watchdog_t {
 static void kill_child(void *ctx)
 {
     (void)ctx;
+    bl_log_queue_flush(FLUSH_MS); /* who reads the log must know why */
     kill(getpid(), SIGKILL);
 }
 

@@ -3,6 +3,7 @@
 #include "feed.h"
 #include "park.h"
 #include "ws_socket.h"
+#include "base/log_queue.h"
 #include "crypto/keyring.h"
 #include "engine/notes.h"
 #include "shm/targets.h"
@@ -11,6 +12,7 @@
 
 #define SHM_KEY "mod_bailian_sse:shm"
 #define SENTENCE 512
+#define LOG_WAIT_MS 500 /* what the log gets at the end */
 
 static bl_engine_t *engine;   /* of this child */
 static bl_shm_t *shm;         /* mapped before the fork */
@@ -116,6 +118,7 @@ static apr_status_t close_engine(void *data)
     bl_feed_close_all();
     engine = NULL;
     bl_engine_close(e);
+    bl_log_queue_stop(LOG_WAIT_MS);
     return APR_SUCCESS;
 }
 
@@ -137,8 +140,10 @@ void bl_child_init(apr_pool_t *pchild, server_rec *s)
     ec.streams_all =
         conf->streams_all != BL_UNSET ? conf->streams_all : BL_STREAMS_ALL;
     ec.drain_ms = conf->drain_ms != BL_UNSET ? conf->drain_ms : BL_DRAIN_MS;
+    bl_log_queue_start();
     rv = bl_engine_open(&engine, &ec, err, sizeof(err));
     if (rv != APR_SUCCESS) {
+        bl_log_queue_stop(LOG_WAIT_MS);
         ap_log_error(APLOG_MARK, APLOG_CRIT, rv, s,
                      BL_LOGNO(1844) "this child cannot serve streams: %s", err);
         return;

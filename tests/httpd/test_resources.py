@@ -4,6 +4,7 @@ one database. fault-matrix.md 1.7 and 1.9."""
 import contextlib
 import json
 import os
+import signal
 import sqlite3
 import time
 
@@ -177,3 +178,44 @@ def test_p12_newer_schema_is_refused_and_not_written(env):
     with contextlib.closing(sqlite3.connect(path)) as base:
         assert base.execute("PRAGMA user_version").fetchone() == (9999,)
         assert base.execute("SELECT count(*) FROM stream").fetchone() == before
+
+
+# --- R08: nobody reads the log ----------------------------------------------
+# A program for a piped log that takes nothing until the file "go" is there;
+# its pipe is as small as can be.
+READER = """#!/usr/bin/python3
+import fcntl, os, shutil, sys, time
+fcntl.fcntl(0, 1031, 4096)  # F_SETPIPE_SZ
+open("{dir}/waits", "w").close()
+while not os.path.exists("{dir}/go"):
+    time.sleep(0.05)
+with open("{dir}/error_log", "ab", 0) as log:
+    shutil.copyfileobj(sys.stdin.buffer.raw, log)
+"""
+
+
+@pytest.mark.own_server
+@pytest.mark.server(children=1, log_level="warn bailian_sse:debug")
+def test_r08_log_that_takes_nothing_stops_no_stream(env):
+    server, before = env.server, env.server.children()
+    program = server.path("reader")
+    with open(program, "w", encoding="ascii") as file:
+        file.write(READER.format(dir=server.dir))
+    os.chmod(program, 0o755)
+    with open(server.path("httpd.conf"), encoding="utf-8") as file:
+        config = file.read()
+    with open(server.path("httpd.conf"), "w", encoding="utf-8") as file:
+        file.write(config.replace("ErrorLog %s/error_log" % server.dir,
+                                  'ErrorLog "|%s"' % program))
+    server.signal(signal.SIGUSR1)
+    until(lambda: os.path.exists(server.path("waits")), 20, "the reader")
+    until(lambda: server.children() and
+          not set(server.children()) & set(before), 20, "the new child")
+    env.bailian.say(*TEA)
+    for number in range(45):  # the pipe is full after a few
+        answer = env.ask(user="r08-%d" % number, seconds=30)
+        assert_answer(answer)
+    with open(server.path("go"), "w", encoding="ascii"):
+        pass
+    until(lambda: answer.stream_id[:8] in server.read("error_log"), 20,
+          "the lines that waited")
