@@ -181,8 +181,11 @@ def walk(env, names, cuts):
     return stream_id
 
 
-@pytest.mark.parametrize("first,second", itertools.permutations(READERS, 2),
-                         ids="-then-".join)
+PAIRS = list(itertools.permutations(READERS, 2))
+
+
+@pytest.mark.parametrize("first,second", PAIRS,
+                         ids=["-then-".join(pair) for pair in PAIRS])
 def test_answer_moves_from_one_transport_to_another(env, first, second):
     chance = random.Random(first + second)
     walk(env, [first, second], [chance.randrange(1, len(PIECES))])
