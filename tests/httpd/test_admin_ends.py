@@ -155,12 +155,12 @@ def test_timeline_of_a_live_stream_shows_who_came_and_went(env):
     env.bailian.scenario([piece(TEA[0]), {"stall": True}])
     stream = env.ask_open(user="livel")
     stream.next_content()
-    until(lambda: "attached" in whats(timeline(env, stream)), 5, "the reader")
+    until(lambda: "attached" in whats(timeline(env, stream)), 30, "the reader")
     stream.close()
-    until(lambda: "detached" in whats(timeline(env, stream)), 5, "its leaving")
+    until(lambda: "detached" in whats(timeline(env, stream)), 30, "its leaving")
     again = env.sse_open("/bailian/streams/%s/events?userId=livel&after=1"
                          % stream.stream_id)
-    until(lambda: "resumed" in whats(timeline(env, stream)), 5, "the resume")
+    until(lambda: "resumed" in whats(timeline(env, stream)), 30, "the resume")
     reply = get(env, "streams/" + stream.stream_id).json()
     assert reply["live"] is True and reply["resumes"] == 1
     env.delete("/bailian/streams/%s?userId=livel" % stream.stream_id)

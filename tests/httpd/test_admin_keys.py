@@ -173,7 +173,7 @@ def test_a02_replaced_secret_is_used_by_all_children_within_a_second(
     assert reply.status == 200 and reply.json()["last4"] == SECRET[-4:]
     assert reply.json()["version"] == found["version"] + 1
     until(lambda: all(asked_with(env, app).endswith(SECRET)
-                      for _ in range(4)), 10, "the new secret everywhere")
+                      for _ in range(4)), 30, "the new secret everywhere")
 
 
 def test_a02_running_stream_finishes_with_the_key_that_is_disabled(env, admin):

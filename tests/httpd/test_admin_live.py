@@ -4,10 +4,11 @@ import contextlib
 import csv
 import io
 import sqlite3
+import threading
 
 import pytest
 
-from answers import TEA, piece
+from answers import TEA, last, piece
 from env import canary
 from env.admin import LI, WANG, admin_location
 from env.polling import until
@@ -68,7 +69,7 @@ def stop(env, *streams):
 
 def test_row_says_who_from_where_and_how_it_goes(env):
     stream = stall(env, "shown")
-    row = until(lambda: row_with_reader(env, stream), 5, "the row")
+    row = until(lambda: row_with_reader(env, stream), 30, "the row")
     assert row["owner"] == "anon:shown"
     assert row["transport"] == "sse"
     assert row["client"] == "127.0.0.1"
@@ -128,7 +129,7 @@ def test_bad_parameters_are_named(env, query):
 
 def test_export_holds_all_rows_and_runs_no_formula(env):
     stream = stall(env, "=cmd|' /C calc'!A0")
-    until(lambda: row_of(env, stream), 5, "the row")
+    until(lambda: row_of(env, stream), 30, "the row")
     reply = get(env, "live?format=csv&limit=1")
     assert reply.status == 200
     assert reply.header("content-type").startswith("text/csv")
@@ -153,7 +154,7 @@ class View:
         self.rows, self.order = {}, []
 
     def step(self):
-        event = self.stream.next(5)
+        event = self.stream.next(30)
         assert event is not None, "the feed ended"
         data = event.json
         if event.event == "snapshot":
@@ -169,7 +170,7 @@ class View:
         assert data["matched"] >= len(self.rows)
         return data
 
-    def until(self, condition, seconds=8):
+    def until(self, condition, seconds=30):
         def look():
             self.step()
             return condition(self)
@@ -215,7 +216,7 @@ def test_feeds_that_hold_a_worker_are_few(env):
     assert feeds[8].code == "overloaded"
     for found in feeds:
         found.close()
-    until(lambda: feed(env).status == 200, 8, "a place again")
+    until(lambda: feed(env).status == 200, 30, "a place again")
 
 
 def test_feed_of_a_page_says_who_left_it(env):
@@ -239,16 +240,23 @@ def test_feed_says_goodbye_when_its_child_ends(env):
     assert stream.next().event == "snapshot"
     env.server.graceful()
     while True:
-        event = stream.next(10)
+        event = stream.next(30)
         assert event is not None
         if event.event == "bye":
             break
     assert event.json == {"reason": "draining"}
-    assert stream.next(10) is None and stream.ended in ("clean", "close")
+    assert stream.next(30) is None and stream.ended in ("clean", "close")
     assert feed(env).next().event == "snapshot"
 
 
 # --- stopping ---------------------------------------------------------------
+
+def assert_stopped(reply, streams, begin=0):
+    """A child that has not ended one within 2 s says so."""
+    results = reply.json()["results"][begin:]
+    assert [r["id"] for r in results] == [s.stream_id for s in streams]
+    assert {r["state"] for r in results} <= {"stopped", "stopping"}
+
 
 @pytest.mark.parametrize("env", [{}, dict(children=3)], indirect=True,
                          ids=["one", "children"])
@@ -257,16 +265,44 @@ def test_stop_ends_a_stream_of_any_child(env):
     for stream in streams[:1]:
         reply = post(env, "live/%s/stop" % stream.stream_id)
         assert reply.status == 200, reply.body
-        assert reply.json()["results"] == [
-            {"id": stream.stream_id, "state": "stopped"}]
+        assert_stopped(reply, [stream])
+        until(lambda: row_of(env, streams[0]) is None, 30, "its end")
     ids = [s.stream_id for s in streams]
     reply = post(env, "live/stop", {"ids": ids})
-    assert [r["state"] for r in reply.json()["results"]] == \
-        ["gone"] + ["stopped"] * 3
+    assert reply.json()["results"][0] == {"id": ids[0], "state": "gone"}
+    assert_stopped(reply, streams[1:], 1)
     for n, stream in enumerate(streams):
         stream.read()
         assert stream.code == "cancelled"
         assert env.ended(stream, user="stop-%d" % n)["outcome"] == "cancelled"
+
+
+def test_a05_stop_of_a_stream_that_is_just_ending_has_one_outcome(env):
+    for n in range(4):
+        env.bailian.scenario([piece(TEA[0]), {"barrier": "go%d" % n},
+                              last(TEA[1])])
+        stream = env.ask_open(user="a05")
+        assert stream.next_content().content == TEA[0]
+        replies = []
+        stopper = threading.Thread(target=lambda sid=stream.stream_id:
+                                   replies.append(post(
+                                       env, "live/%s/stop" % sid)))
+        stopper.start()
+        env.bailian.release("go%d" % n)
+        stopper.join(60)
+        stream.read()
+        outcome = env.ended(stream, user="a05", seconds=30)["outcome"]
+        assert outcome in ("completed", "cancelled")
+        assert stream.is_completed == (outcome == "completed")
+        assert (stream.code == "cancelled") == (outcome == "cancelled")
+        assert replies[0].json()["results"][0]["state"] in (
+            "stopped", "stopping", "gone")
+        shown = until(lambda sid=stream.stream_id: (
+            lambda r: None if r["live"] else r)(
+                get(env, "streams/" + sid).json()), 30, "its end")
+        assert shown["outcome"] == outcome
+        assert [line["outcome"] for line in shown["timeline"]
+                if line["what"] == "end"] == [outcome]
 
 
 def test_stop_is_audited_and_for_operators_only(env):
