@@ -16,6 +16,9 @@ static const bl_ws_kind_t *kind_of(const char *route)
     const char *slash = strchr(route, '/');
 
     if (!slash || !slash[1]) return &bl_ws_talk;
+#ifdef BL_WS_ECHO
+    if (!strcmp(slash, "/echo")) return &bl_ws_echo;
+#endif
     return !strcmp(slash, "/chat") ? &bl_ws_text : NULL;
 }
 

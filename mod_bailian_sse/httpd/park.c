@@ -280,8 +280,11 @@ static void kick(bl_park_t *p)
         p->is_listening = 0;
         bl_watch_rt_clear(&p->watch);
     }
-    if (write(p->event_fd, &one, sizeof(one)) != sizeof(one)) {
-        /* Only a full counter refuses: then it is readable already. */
+    if (write(p->event_fd, &one, sizeof(one)) != sizeof(one) && errno != EBADF)
+    {
+        /* Only a full counter refuses: then it is readable already. At TERM
+         * httpd closes what a worker holds, which can be this one: then
+         * nobody is to be woken any more. */
         bl_log(BL_LOG_ERR, errno, BL_LOGNO(1822) "a worker could not be woken");
     }
 }

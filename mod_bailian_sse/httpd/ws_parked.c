@@ -89,6 +89,17 @@ static void send_all(parked_t *p)
     }
 }
 
+/* What the filters hold has left our buffer, but not for the client. */
+static void watch_stuck(parked_t *p)
+{
+    bl_socket_t *s = p->socket;
+
+    if (bl_park_rt_can_write(p->park) && !bl_socket_pending(s))
+        s->stuck_since = 0;
+    else if (!s->stuck_since)
+        s->stuck_since = now_of(p);
+}
+
 static void pump(parked_t *p)
 {
     bl_socket_t *s = p->socket;
@@ -99,6 +110,7 @@ static void pump(parked_t *p)
     open_cursors(p);
     if (!bl_socket_tick(s, now_of(p))) s->is_lost = 1;
     send_all(p);
+    watch_stuck(p);
     bl_socket_drop_readers(s, 0, close_cursor, NULL);
     if (bl_socket_is_done(s)) {
         if (s->is_lost)

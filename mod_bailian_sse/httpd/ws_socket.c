@@ -85,7 +85,7 @@ static void on_message(void *ctx, const char *data, size_t len, int is_text)
 
     bl_ms_t now = bl_clock_ms();
 
-    (void)is_text; /* a client that sends text as bytes is understood too */
+    s->is_text = is_text; /* text that comes as bytes is understood too */
     if (now >= s->minute + MINUTE_MS) {
         s->minute = now;
         s->message_count = 0;

@@ -87,6 +87,7 @@ struct bl_socket_t {
     int has_input;  /* more is there than was read */
     bl_ms_t minute; /* in which messages are counted */
     int message_count;
+    int is_text;                /* the message that is being handled is */
     bl_ms_t opened_ms, beat_ms; /* the last beat */
     bl_ms_t closing_since;      /* our Close was sent; 0 */
     bl_ms_t stuck_since;        /* the client takes nothing; 0 */
@@ -164,5 +165,6 @@ void bl_sockets_drain(void);
 
 extern const bl_ws_kind_t bl_ws_text;
 extern const bl_ws_kind_t bl_ws_talk;
+extern const bl_ws_kind_t bl_ws_echo; /* with --enable-ws-echo only */
 
 #endif

@@ -5,7 +5,8 @@ import json
 
 import pytest
 
-from answers import ENDED_BADLY, TEA, TEA_BEGIN, TEA_TEXT, last, piece
+from answers import (ENDED_BADLY, TEA, TEA_BEGIN, TEA_TEXT, assert_answer,
+                     last, piece)
 from env import canary, ws
 from test_modes import modes
 
@@ -351,7 +352,7 @@ def test_resume_after_a_lost_connection_misses_and_repeats_nothing(env):
     assert len(env.bailian.requests()) == 1
 
 
-@pytest.mark.server(children=2, threads=8)
+@pytest.mark.server(children=2, threads=32)
 def test_resume_from_any_child_and_from_the_beginning(env):
     env.bailian.scenario([piece(*TEA[:2]), {"barrier": "go"},
                           last(*TEA[2:])])
@@ -386,7 +387,7 @@ def test_close_with_4001_leaves_the_answer_running(env):
     assert_whole(end)
 
 
-@pytest.mark.server(children=2, threads=8)
+@pytest.mark.server(children=2, threads=32)
 def test_question_with_a_known_key_gets_the_answer_that_runs(env):
     env.bailian.scenario([piece(*TEA[:2]), {"barrier": "go"},
                           last(*TEA[2:])])
@@ -502,7 +503,7 @@ def test_what_a_client_tells_of_itself_reaches_his_other_connections(env):
         socket.get("SESSION_LIST")  # and nothing was before it
 
 
-@pytest.mark.server(children=2, threads=8)
+@pytest.mark.server(children=2, threads=32)
 def test_connections_in_other_children_hear_it_too(env):
     sockets = [talk(env, "/bailian/ws?userId=many") for _ in range(16)]
     for sender in (sockets[0], sockets[-1]):
@@ -554,3 +555,46 @@ def test_p04_answer_that_outlives_the_drain_is_said_to_fail(env):
     assert socket.get("CHAT_STREAM_END")["finishReason"] == "error"
     assert socket.until_closed(20) == 1012
     env.bailian.release("go")
+
+
+# --- how much it holds ------------------------------------------------------
+@pytest.mark.server(threads=4, factor=40)
+def test_idle_connections_hold_no_worker(env):
+    """Ten times as many as there are workers; each is served when it asks."""
+    env.bailian.say(*TEA)
+    sockets = [talk(env, "/bailian/ws?userId=idle%d" % number)
+               for number in range(40)]
+    assert_answer(env.ask())
+    for socket in sockets:
+        socket.ask(canary.PROMPT, streaming=False)
+    for socket in sockets:
+        assert socket.get("CHAT_RESPONSE")["content"] == TEA_TEXT
+    # httpd's listener must not wait for a worker when it is told to stop.
+    for socket in sockets:
+        socket.close()
+    for socket in sockets:
+        assert socket.until_closed(20) == 1000
+
+
+@pytest.mark.server(locations="""
+<Location "/slow">
+    SetHandler bailian-sse
+    BailianAnonymous on
+    BailianDisconnect cancel
+    BailianSlowClientTimeout 1s
+</Location>
+""")
+def test_c20_client_that_takes_nothing_is_disconnected(env):
+    """Its neighbour is served. (Where a thread waits for the client, httpd's
+    own Timeout ends it.)"""
+    env.bailian.scenario("u28-firehose")
+    stuck = ws.Talk(env.connect(rcvbuf=4096), "/slow/ws?userId=u1")
+    stuck.greeted()
+    stuck.ask(canary.PROMPT)
+    stream = stuck.get("CHAT_STREAM_START")["streamId"]
+    env.bailian.say(*TEA)
+    other = talk(env)
+    other.ask(canary.PROMPT, streaming=False)
+    assert other.get("CHAT_RESPONSE")["content"] == TEA_TEXT
+    assert env.ended(stream, seconds=30)["outcome"] == "cancelled"
+    env.log.wait_for("BL1851", 20)
