@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Clients that go away, read slowly or come twice: fault-matrix.md 1.6."""
+import os
 import threading
 import time
 
@@ -103,6 +104,33 @@ def test_c01_many_disconnects_leave_nothing_behind(env):
     until(lambda: env.server.descriptors() <= before + 2, 10,
           "the descriptors of the base line (I7)")
     assert env.server.threads() <= threads
+
+
+@pytest.mark.server(global_extra="BailianMaxStreams 20")
+def test_r10_starts_and_immediate_disconnects_give_every_place_back(env):
+    """Many more than there are places; afterwards there are as many as ever,
+    and not one more."""
+    env.bailian.scenario([{"barrier": "never"}])
+    whole = raw.request("POST", "/cancel/stream", ask_body())
+    for _ in range(5000 if os.environ.get("BL_SOAK") else 150):
+        conn = env.connect()
+        conn.send(whole)
+        conn.close()
+    until(lambda: not live_upstreams(env), 30, "closed upstreams")
+    env.bailian.scenario([piece(*TEA[:2]), {"barrier": "go"},
+                          last(*TEA[2:])])
+    streams = []
+
+    def has_all():
+        stream = env.ask_open(user="r10-%d" % len(streams), seconds=60)
+        if stream.status == 200:
+            streams.append(stream)
+        return len(streams) == 20
+    until(has_all, 30, "all places")
+    assert env.ask_open(user="one-more").status == 503
+    env.bailian.release("go")
+    for stream in streams:
+        assert_answer(stream.read())
 
 
 def live_upstreams(env):
