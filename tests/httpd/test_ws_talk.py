@@ -587,10 +587,9 @@ def test_idle_connections_hold_no_worker(env):
 def test_c20_client_that_takes_nothing_is_disconnected(env):
     """Its neighbour is served. (Where a thread waits for the client, httpd's
     own Timeout ends it.)"""
-    env.bailian.scenario("u28-firehose")
     stuck = ws.Talk(env.connect(rcvbuf=4096), "/slow/ws?userId=u1")
     stuck.greeted()
-    stuck.ask(canary.PROMPT)
+    stuck.ask(canary.PROMPT, model="u28-firehose")
     stream = stuck.get("CHAT_STREAM_START")["streamId"]
     env.bailian.say(*TEA)
     other = talk(env)
