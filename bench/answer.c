@@ -81,7 +81,7 @@ static void hash_text(bench_answer_t *a, const char *text, size_t length)
 }
 
 /* <stream>.<seq>:<ns><space><filler> against what must come next. */
-static void check_text(bench_answer_t *a, bench_expect_t *expect,
+void bench_answer_text(bench_answer_t *a, bench_expect_t *expect,
                        const char *text, size_t length, uint64_t now_ns)
 {
     const char *at = text, *end = text + length, *filler;
@@ -118,7 +118,7 @@ no_stamp:
     fail(a, BENCH_FAIL_stamp);
 }
 
-static void take_end(bench_answer_t *a, const bench_expect_t *expect)
+void bench_answer_end(bench_answer_t *a, const bench_expect_t *expect)
 {
     if (a->has_end) fail(a, BENCH_FAIL_after_end);
     if (expect->events && a->seq != expect->events)
@@ -140,18 +140,19 @@ static void take_bailian(bench_answer_t *a, bench_expect_t *expect,
     if (number != (int64_t)a->last_id + 1) {
         /* A number that came again or was left out shows in the stamp. */
         text = VALUE_OF(b, "\"text\":\"");
-        if (text) check_text(a, expect, text, string_length(b, text), now_ns);
+        if (text)
+            bench_answer_text(a, expect, text, string_length(b, text), now_ns);
         fail(a, BENCH_FAIL_id);
         return;
     }
     a->last_id = (uint64_t)number;
     text = VALUE_OF(b, "\"text\":\"");
     if (VALUE_OF(b, "\"finish_reason\":\"stop\""))
-        take_end(a, expect);
+        bench_answer_end(a, expect);
     else if (!text)
         fail(a, BENCH_FAIL_stamp);
     else
-        check_text(a, expect, text, string_length(b, text), now_ns);
+        bench_answer_text(a, expect, text, string_length(b, text), now_ns);
 }
 
 /* "<stream id>:<seq>": the stream id stays, the seq rises. */
@@ -224,11 +225,11 @@ static void take_chat(bench_answer_t *a, bench_expect_t *expect,
         fail(a, BENCH_FAIL_stamp);
     else if (is_end) {
         check_whole(a, text, length);
-        take_end(a, expect);
+        bench_answer_end(a, expect);
     }
     else {
         hash_text(a, text, length);
-        check_text(a, expect, text, length, now_ns);
+        bench_answer_text(a, expect, text, length, now_ns);
     }
     if (a->keeps_transcript && b->id) {
         keep(a, b->id, b->id_length);

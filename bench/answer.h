@@ -91,6 +91,12 @@ void bench_answer_begin(bench_answer_t *answer, int is_continuation);
 void bench_answer_feed(bench_answer_t *answer, bench_expect_t *expect,
                        const char *data, size_t length, uint64_t now_ns);
 
+/* The same without HTTP and SSE around it: the text of the next event, and
+ * that it was the last one. For a transport that frames its events itself. */
+void bench_answer_text(bench_answer_t *answer, bench_expect_t *expect,
+                       const char *text, size_t length, uint64_t now_ns);
+void bench_answer_end(bench_answer_t *answer, const bench_expect_t *expect);
+
 /* The connection ended. */
 void bench_answer_eof(bench_answer_t *answer);
 

@@ -8,6 +8,8 @@ import json
 import time
 
 import measure
+import sockets
+from rows import row
 
 
 class Case:
@@ -33,15 +35,23 @@ class Case:
         return self.events * self.interval_us / self.batch / 1e6 + (
             self.ramp_ms / 1e3)
 
-    def load(self, run, server, *more, limit_s=None):
-        args = server.request(self) + [
+    def client(self, program, server, args, limit_s):
+        args = args + [
             "--events", self.events, "--text-bytes", self.text_bytes,
             "--streams", self.streams, "--requests", self.requests]
         if self.ramp_ms:
             args += ["--ramp-ms", self.ramp_ms]
         limit_s = limit_s or self.seconds() * 1.5 + 30
-        return measure.Load(run.program("bench/bench_load"), server,
-                            args + list(more), limit_s)
+        return measure.Load(program, server, args, limit_s)
+
+    def load(self, run, server, *more, limit_s=None):
+        return self.client(run.program("bench/bench_load"), server,
+                           server.request(self) + list(more), limit_s)
+
+    def sockets(self, run, server, is_idle=False, limit_s=None):
+        """The same answers over WebSockets, or as many that ask nothing."""
+        return self.client(run.program("bench/bench_ws"), server,
+                           server.socket_request(self, is_idle), limit_s)
 
 
 def plan(is_quick):
@@ -57,6 +67,10 @@ def plan(is_quick):
             "abort": Case(200, 50000, 1, 100, ramp_ms=1000, cancels=True),
             "stall": Case(2000000, 1000, 16, 4, text_bytes=999),
             "bystander": Case(50, 100000, 1, 100, ramp_ms=500),
+            "idle_ws": Case(50, 0, 50, 1000, ramp_ms=2000),
+            "idle_question": Case(50, 0, 50, 1),
+            "active_ws": Case(100, 50000, 1, 200, ramp_ms=1000),
+            "live_page": Case(40, 200000, 1, 1000, ramp_ms=3000),
         }
     return {
         "paced": Case(240, 50000, 1, 1000, ramp_ms=2000),
@@ -68,32 +82,10 @@ def plan(is_quick):
         "abort": Case(400, 50000, 1, 500, ramp_ms=2000, cancels=True),
         "stall": Case(2000000, 1000, 16, 20, text_bytes=999),
         "bystander": Case(80, 100000, 1, 200, ramp_ms=1000),
-    }
-
-
-def row(case_name, case, load):
-    """What every case reports of one round."""
-    report = load.report
-    idle = load.server.idle_kb
-    per_stream = None
-    if load.peak and case_name in ("paced", "many"):
-        per_stream = (load.peak["pss"] - idle["pss"]) / case.streams
-    return {
-        "case": case_name, "server": load.server.name,
-        "streams": case.streams, "events": report["events"],
-        "whole": report["whole"], "failed": report["failed_count"],
-        "failures": report["failed"], "statuses": report["statuses"],
-        "example": report["example"], "sent_back": report["sent_back"],
-        "live": max((s["live"] for s in load.samples), default=0),
-        "wall_s": report["wall_s"], "events_per_s": report["events_per_s"],
-        "cpu_s": load.total_cpu_s(),
-        "cpu_per_million": load.cpu_per_million(),
-        "total_cpu_per_million": load.total_cpu_per_million(),
-        "client_cpu_s": report["client_cpu_s"],
-        "delay": report["delay"], "gap": report["gap"],
-        "first_event": report["first_event"], "pss_kb": load.peak,
-        "pss_after_kb": load.server.memory_kb()["pss"],
-        "pss_kb_per_stream": per_stream,
+        "idle_ws": Case(50, 0, 50, 10000, ramp_ms=15000),
+        "idle_question": Case(50, 0, 50, 1),
+        "active_ws": Case(240, 50000, 1, 1000, ramp_ms=2000),
+        "live_page": Case(110, 200000, 1, 10000, ramp_ms=10000),
     }
 
 
@@ -218,4 +210,5 @@ def stall(run):
     return rows
 
 
-ALL = [paced, many, saturation, short, resume, abort, stall]
+ALL = [paced, many, saturation, short, resume, abort, stall,
+       sockets.idle_ws, sockets.live_page]

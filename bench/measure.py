@@ -126,6 +126,21 @@ class Load:
         self.cpu_after = self.server.cpu_s()
         return self
 
+    def wait_open(self, streams):
+        """Until all are open, or some are lost and the others open."""
+        for line in self.process.stdout:
+            line = json.loads(line)
+            self._take(line)
+            if self.report or (line["started"] == streams and
+                               line["live"] + line["finished"] == streams):
+                return
+
+    def end(self):
+        """Ends a client that has no end of its own, and reads its report."""
+        if not self.report:
+            self.process.send_signal(signal.SIGTERM)
+        self.finish(0)
+
     def stop(self):
         if self.process and self.process.poll() is None:
             self.process.kill()

@@ -114,7 +114,63 @@ def capacity_goals(rows):
         Goal("memory a parked stream (PSS)", per_stream, 60, 47, "%.1f KB",
              said("nginx %.1f KB",
                   mean(of(rows, "many", "nginx"), "pss_kb_per_stream"))),
-        Goal("memory an idle parked WebSocket", None, 48, 36, "%.0f KB"),
+    ]
+
+
+def socket_goals(rows):
+    idle, active = of(rows, "idle_ws", "watched"), of(rows, "active_ws",
+                                                      "watched")
+    sse = mean(of(rows, "active_sse", "watched"), "total_cpu_per_million")
+    count = idle[0]["streams"] if idle else 10000
+    lost = sum(r["failed"] + r["question_failed"] for r in idle)
+    return [
+        Goal("memory an idle parked WebSocket", mean(idle, "pss_kb_per_socket"),
+             48, 36, "%.1f KB"),
+        Goal("%d idle WebSockets: lost" % count, lost if idle else None, 0, 0,
+             "%d", said("a question meanwhile %.0f ms",
+                        mean(idle, "question_ms"))),
+        Goal("%d idle WebSockets: workers held" % count,
+             mean(idle, "workers_held"), 0, 0, "%.0f",
+             said("%.0f of 128 at most", mean(idle, "workers_most"))),
+        Goal("%d idle WebSockets: CPU in 10 s" % count,
+             mean(idle, "idle_cpu_s"), NO_LIMIT, 0.5, "%.2f s"),
+        Goal("CPU per event, WebSocket against SSE",
+             ratio(mean(active, "total_cpu_per_million"), sse), 1.5, 1.0,
+             "%.2f ×", said("SSE %.2f s per million", sse)),
+        Goal("%d active WebSockets: failed" % (
+            active[0]["streams"] if active else 1000),
+             failed(active), 0, 0, "%d",
+             said("SSE %d", failed(of(rows, "active_sse", "watched")))),
+    ]
+
+
+def page_goals(rows):
+    """The admin's live page beside running streams, and they beside it."""
+    seen, alone = of(rows, "live_page", "watched"), of(rows, "live_alone",
+                                                       "watched")
+    delay = mean(seen, "delay", "p50_us"), mean(alone, "delay", "p50_us")
+    count = seen[0]["streams"] if seen else 10000
+    bad = failed(seen + alone)
+    if seen:
+        bad += sum(len(r["page"]["errors"]) for r in seen)
+    silence = mean(seen, "page", "silence_ms", "max")
+    events = mean(seen, "page", "row_silent_ms", "p99")
+    told = mean(seen, "page", "streams_told")
+    calls = mean(seen, "page", "call_ms", "count")
+    return [
+        Goal("live feed beside %d streams: oldest news" % count,
+             mean(seen, "page", "age_ms", "max"), 1000, 100, "%.0f ms",
+             ", ".join(t for t in (
+                 said("longest silence %.0f ms", silence),
+                 said("rows' last event p99 %.0f ms", events),
+                 said("told of %.0f streams", told)) if t)),
+        Goal("live lists beside %d streams, p99" % count,
+             mean(seen, "page", "call_ms", "p99"), 100, 50, "%.0f ms",
+             said("%.0f calls", calls)),
+        Goal("delay of the streams, p50, with the live page",
+             ratio(*delay), 1.25, 1.0, "%.2f ×",
+             said("without %.0f µs", delay[1])),
+        Goal("live page: streams and readers that failed", bad, 0, 0, "%d"),
     ]
 
 
@@ -149,8 +205,8 @@ def behaviour_goals(rows, memory):
 
 
 def goals(rows, memory):
-    return (speed_goals(rows) + capacity_goals(rows) +
-            behaviour_goals(rows, memory))
+    return (speed_goals(rows) + capacity_goals(rows) + socket_goals(rows) +
+            page_goals(rows) + behaviour_goals(rows, memory))
 
 
 def markdown_table(head, lines):

@@ -192,8 +192,8 @@ def options_of(arguments):
     parser.add_argument("--built", default=".", help="build directory")
     parser.add_argument("--httpd", default="/usr/sbin/apache2")
     parser.add_argument("--modules", default="/usr/lib/apache2/modules")
-    parser.add_argument("--quick", action="store_true", help="2 minutes")
-    parser.add_argument("--full", action="store_true", help="10 minutes, the "
+    parser.add_argument("--quick", action="store_true", help="4 minutes")
+    parser.add_argument("--full", action="store_true", help="15 minutes, the "
                         "default")
     parser.add_argument("--only", nargs="+", metavar="CASE", help=", ".join(
         c.__name__ for c in cases.ALL) + ", after")

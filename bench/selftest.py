@@ -2,7 +2,8 @@
 """Checks that the load client sees every fault it claims to see.
 
 The bailian dialect is checked against bench_upstream, whose shapes can carry a
-fault; the chat dialect, resume and replay against a small scripted server here.
+fault; the chat dialect, resume and replay against a small scripted server here;
+WebSockets against that of selftest_ws.py.
 """
 import json
 import os
@@ -13,6 +14,10 @@ import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+sys.dont_write_bytecode = True
+
+import selftest_ws  # noqa: E402
 
 FILLER = "绿茶适合用八十"  # 21 bytes: the first characters of shape.c
 FILLER_BYTES = len(FILLER.encode())
@@ -242,6 +247,7 @@ def main():
     check = Check(built)
     check_bailian(check, built)
     check_chat(check)
+    selftest_ws.check_sockets(check, os.path.join(built, "bench_ws"))
     print("%d checks, %d not ok" % (check.count, check.bad))
     return 1 if check.bad else 0
 

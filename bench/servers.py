@@ -4,6 +4,8 @@
 Each is started on a free port of 127.0.0.1 with a configuration of its own in
 the run's directory, and ended by its process id.
 """
+import base64
+import hashlib
 import os
 import pwd
 import shutil
@@ -314,3 +316,54 @@ BailianAllowPlainHttp 127.0.0.1:{upstream}
                 '"appId":"%s"}' % case.shape]
         return args + ["--resume-path",
                        base + "/streams/%s/events?userId=u%n"]
+
+    def socket_request(self, case, is_idle):
+        """The same for the client of WebSockets; an idle one asks nothing."""
+        question = ('{"type":"CHAT_REQUEST","data":{"message":'
+                    '"绿茶用多少度的水泡？","model":"%s"}}' % case.shape)
+        return ["--dialect", "chat", "--path", "/bailian/ws?userId=u%n",
+                "--body", "" if is_idle else question]
+
+
+class Watched(Module):
+    """The module with an admin page and mod_status beside it."""
+
+    name = "watched"
+    ADMIN = "bench:bench"
+    HEARTBEAT_S = 10
+    MODULES = Module.MODULES + ("authn_core", "authn_file", "auth_basic",
+                                "authz_user", "status")
+    CONFIG_ADMIN = """
+BailianMaxWebSockets 20000
+ExtendedStatus Off
+<Location "/bailian">
+    BailianWebSocketHeartbeat {heartbeat_s}s
+</Location>
+<Location "/server-status">
+    SetHandler server-status
+</Location>
+<Location "/admin">
+    SetHandler bailian-admin
+    AuthType Basic
+    AuthName "bench"
+    AuthUserFile {dir}/admins
+    Require valid-user
+</Location>
+"""
+
+    def more(self):
+        name, password = self.ADMIN.split(":")
+        digest = base64.b64encode(hashlib.sha1(password.encode()).digest())
+        give_to_server(self.write("admins", "%s:{SHA}%s\n" % (
+            name, digest.decode())))
+        return super().more() + self.CONFIG_ADMIN.format(
+            dir=self.directory, heartbeat_s=self.HEARTBEAT_S)
+
+    def workers_held(self):
+        """Busy workers but the one that answers this."""
+        url = "http://127.0.0.1:%d/server-status?auto" % self.port
+        with urllib.request.urlopen(url, timeout=30) as answer:
+            text = answer.read().decode()
+        busy = [line for line in text.splitlines()
+                if line.startswith("BusyWorkers:")]
+        return int(busy[0].split()[1]) - 1
