@@ -42,6 +42,7 @@ class Readers:
         self.news = []      # (arrived, data) of the feed
         self.calls_ms = []
         self.errors = []
+        self.reconnected = 0
         self.is_ending = threading.Event()
         self.feed = None
         self.threads = [threading.Thread(target=self.guarded, args=(read,),
@@ -88,13 +89,24 @@ class Readers:
     def read_lists(self):
         """Page after page, and from the first again behind the last."""
         connection, cursor, due = self.connection(), None, time.monotonic()
+        is_used = False
         while not self.is_ending.wait(max(0, due - time.monotonic())):
             due += 1 / CALLS_PER_S
             path = "live?limit=%d" % PAGE
             if cursor:
                 path += "&cursor=" + cursor
             began = time.monotonic()
-            body = self.get(connection, path).read()
+            try:
+                body = self.get(connection, path).read()
+            except (http.client.RemoteDisconnected, ConnectionError):
+                # httpd gives up kept connections when it has many: a client
+                # of HTTP/1.1 then asks again, and the time goes on.
+                if not is_used:
+                    raise
+                connection.close()
+                self.reconnected += 1
+                body = self.get(connection, path).read()
+            is_used = True
             self.calls_ms.append((time.monotonic() - began) * 1e3)
             cursor = json.loads(body)["next"]
         connection.close()
@@ -124,4 +136,4 @@ class Readers:
         return {"age_ms": spread(ages), "row_silent_ms": spread(silent),
                 "silence_ms": spread(silences),
                 "call_ms": spread(self.calls_ms), "streams_told": most,
-                "errors": self.errors}
+                "reconnected": self.reconnected, "errors": self.errors}

@@ -157,6 +157,7 @@ def page_goals(rows):
     events = mean(seen, "page", "row_silent_ms", "p99")
     told = mean(seen, "page", "streams_told")
     calls = mean(seen, "page", "call_ms", "count")
+    again = mean(seen, "page", "reconnected")
     return [
         Goal("live feed beside %d streams: oldest news" % count,
              mean(seen, "page", "age_ms", "max"), 1000, 100, "%.0f ms",
@@ -166,7 +167,9 @@ def page_goals(rows):
                  said("told of %.0f streams", told)) if t)),
         Goal("live lists beside %d streams, p99" % count,
              mean(seen, "page", "call_ms", "p99"), 100, 50, "%.0f ms",
-             said("%.0f calls", calls)),
+             ", ".join(t for t in (
+                 said("%.0f calls", calls),
+                 said("%.0f of them on a new connection", again)) if t)),
         Goal("delay of the streams, p50, with the live page",
              ratio(*delay), 1.25, 1.0, "%.2f ×",
              said("without %.0f µs", delay[1])),
