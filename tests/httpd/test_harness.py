@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from env import canary
+from env import canary, logs
 from env.raw import Raw, Silence, request
 from env.server import Settings, free_port
 from env.sse import Stream
@@ -117,6 +117,27 @@ def stream_of(*writes):
     canned = Canned(*writes)
     conn = Raw(canned.port, seconds=2)
     return Stream(conn), conn, canned
+
+
+# Frames as the sanitizer writes them: prefork's handler of TERM came while a
+# connection was being closed.
+STOPPED = """ERROR: AddressSanitizer: attempting double-free
+    #0 0x1 in __interceptor_free asan_malloc_linux.cpp:52
+    #1 0x2 in %s (/lib/x86_64-linux-gnu/libssl.so.3+0x3b39b)
+    #2 0x3 in apr_pool_destroy (/lib/x86_64-linux-gnu/libapr-1.so.0+0x225dd)
+    #3 0x4  (/usr/lib/apache2/modules/mod_mpm_prefork.so+0x3e26)
+    #4 0x5  (/usr/lib/apache2/modules/mod_mpm_prefork.so+0x3e7a)
+    #5 0x6  (/lib/x86_64-linux-gnu/libc.so.6+0x3c04f)
+    #6 0x7 in SSL_free (/lib/x86_64-linux-gnu/libssl.so.3+0x3b39b)
+    #7 0x8  (/usr/lib/apache2/modules/mod_mpm_prefork.so+0x5026)
+"""
+
+
+def test_crash_of_the_mpm_at_its_stop_is_told_from_ours():
+    assert logs.is_unclean_stop(STOPPED % "SSL_free")
+    assert not logs.is_unclean_stop(STOPPED % "mod_bailian_sse.so")
+    ours = STOPPED.replace("mod_mpm_prefork", "mod_bailian_sse")
+    assert not logs.is_unclean_stop(ours % "SSL_free")
 
 
 def test_client_tells_a_clean_end_from_a_cut():

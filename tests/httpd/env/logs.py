@@ -32,6 +32,21 @@ MPM_STOP = re.compile(r"#0 \S+ in apr_\w+ \(\S*libapr-1\.so.*\n"
                       r"\s+#1 \S+ .*\(\S*mod_mpm_event\.so")
 
 
+# prefork destroys its pools in the handler of TERM (just_die), whatever that
+# interrupted: it may have been in the middle of freeing the same. The frames
+# of the handler, and the one of the C library that it returns by.
+PREFORK_STOP = re.compile(r"(?:#\d+ [^\n]*mod_mpm_prefork\.so[^\n]*\n\s+){2}"
+                          r"#\d+ [^\n]*libc\.so")
+
+
+def is_unclean_stop(report):
+    """Whether httpd's own MPM crashed as it was told to end."""
+    handler = PREFORK_STOP.search(report)
+    if handler:
+        return "mod_bailian" not in report[:handler.start()]
+    return MPM_STOP.search(report) and "mod_bailian" not in report
+
+
 def is_of_httpd_alone(report):
     """What the thread sanitizer says of two places of httpd alone, which
     is not built with it: it cannot know what orders them."""
@@ -116,7 +131,7 @@ class ErrorLog:
                 report = file.read()
             if not report:
                 continue
-            if MPM_STOP.search(report) and "mod_bailian" not in report:
+            if is_unclean_stop(report):
                 pid = path.rsplit(".", 1)[1]
                 known += ["child pid %s exit signal" % pid,
                           "AddressSanitizer:DEADLYSIGNAL"]
