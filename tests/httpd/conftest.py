@@ -123,6 +123,14 @@ class Servers:
             **chosen)
         return server
 
+    def configtest(self, **chosen):
+        """(exit status, what it said) of a server that is not started."""
+        server = self.create(Settings(**chosen))
+        try:
+            return server.configtest()
+        finally:
+            server.remove()
+
     def tool(self, server):
         if not server.settings["with_module"]:
             return None

@@ -7,7 +7,7 @@ import pytest
 
 from answers import ENDED_BADLY, TEA, last, piece
 from env import canary
-from env.admin import JSON, LI, LOCATION, WANG, Admin, admin_location
+from env.admin import LI, LOCATION, WANG, Admin, admin_location
 from env.polling import until
 
 LOCATIONS = LOCATION + admin_location("/roles-admin", """\

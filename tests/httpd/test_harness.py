@@ -7,7 +7,7 @@ import pytest
 
 from env import canary, logs
 from env.raw import Raw, Silence, request
-from env.server import Settings, free_port
+from env.server import free_port
 from env.sse import Stream
 
 pytestmark = pytest.mark.server(with_module=False)
@@ -49,11 +49,9 @@ def test_keep_alive_connection_is_used_twice(env):
 
 
 def test_configuration_error_is_told(servers):
-    server = servers.create(Settings(with_module=False,
-                                     locations="NoSuchDirective on"))
-    status, text = server.configtest()
+    status, text = servers.configtest(with_module=False,
+                                      locations="NoSuchDirective on")
     assert status != 0 and "NoSuchDirective" in text
-    server.remove()
 
 
 def test_unexpected_warning_is_a_problem(env):

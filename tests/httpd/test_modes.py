@@ -9,7 +9,6 @@ import pytest
 from answers import TEA, TEA_TEXT, assert_answer, last, piece
 from env import raw
 from env.environment import ask_body
-from env.polling import until
 
 MODES = {
     "event": {},

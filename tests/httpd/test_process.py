@@ -9,7 +9,6 @@ from answers import TEA, TEA_TEXT, assert_answer, last, piece
 from env import raw
 from env.polling import until
 from env.raw import Silence
-from env.server import Settings
 
 SHORT_DRAIN = "BailianDrainTimeout 1s"
 
@@ -234,13 +233,9 @@ def test_p13_bad_directives_are_refused_with_what_would_be_right(servers):
                  "BailianAllowNetwork 300.0.0.0/8", "BailianAnonymous maybe",
                  "BailianMaxBody 0"):
         name = line.split()[0]
-        server = servers.create(Settings(global_extra=line))
-        try:
-            status, text = server.configtest()
-            assert status != 0, line
-            assert name in text, text
-        finally:
-            server.remove()
+        status, text = servers.configtest(global_extra=line)
+        assert status != 0, line
+        assert name in text, text
 
 
 DURATIONS = ("BailianDrainTimeout", "BailianHeartbeatFirst",
@@ -250,18 +245,10 @@ DURATIONS = ("BailianDrainTimeout", "BailianHeartbeatFirst",
              "BailianRetry fixed 3", "BailianDisconnect detach")
 
 
-def config(servers, lines):
-    server = servers.create(Settings(global_extra=lines))
-    try:
-        return server.configtest()
-    finally:
-        server.remove()
-
-
 @pytest.mark.parametrize("directive", DURATIONS)
 def test_p13_duration_that_does_not_end_with_its_unit_is_refused(
         servers, directive):
-    status, text = config(servers, directive + " 9h9")
+    status, text = servers.configtest(global_extra=directive + " 9h9")
     assert status != 0
     assert directive.split()[0] in text and '"9h9"' in text
 
@@ -269,7 +256,8 @@ def test_p13_duration_that_does_not_end_with_its_unit_is_refused(
 @pytest.mark.parametrize("bad", ["s", "5mike", "1 s", "-1s", "+1s", "1.5s",
                                  "5us", "0x10", "9999999999", "25h"])
 def test_p13_duration_is_a_number_and_a_unit(servers, bad):
-    status, text = config(servers, 'BailianGapTimeout "%s"' % bad)
+    status, text = servers.configtest(
+        global_extra='BailianGapTimeout "%s"' % bad)
     assert status != 0
     assert "BailianGapTimeout: must be a duration" in text
 
@@ -278,7 +266,7 @@ def test_p13_durations_with_each_unit_are_taken(servers):
     values = ("0", "500ms", "3s", "2min", "1h", "24H", "100MS", "007", "1s",
               "100ms")
     lines = "\n".join(" ".join(both) for both in zip(DURATIONS, values))
-    status, text = config(servers, lines)
+    status, text = servers.configtest(global_extra=lines)
     assert status == 0, text
 
 

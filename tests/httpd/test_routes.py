@@ -4,7 +4,6 @@ import pytest
 
 from answers import TEA, TEA_TEXT, assert_answer
 from env.polling import until
-from env.server import Settings
 from env.ws import Socket
 
 LOCATIONS = """
@@ -75,12 +74,7 @@ def test_no_other_path_becomes_a_route(env):
     ("BailianRoute /bad/x streams/*", "both end"),
 ])
 def test_wrong_route_refuses_the_start(servers, line, word):
-    server = servers.create(Settings(
+    status, text = servers.configtest(
         locations='<Location "/bad">\nSetHandler bailian-sse\n%s\n'
-        '</Location>' % line))
-    try:
-        server.configure()
-        status, text = server.configtest()
-        assert status != 0 and "BailianRoute" in text and word in text
-    finally:
-        server.remove()
+        '</Location>' % line)
+    assert status != 0 and "BailianRoute" in text and word in text
