@@ -161,24 +161,6 @@ static void on_clock(void *ctx)
     finish(ctx, BL_E_UPSTREAM_FIRST_TIMEOUT);
 }
 
-static apr_status_t on_emit(void *ctx, const bl_event_t *ev)
-{
-    (void)ctx;
-    (void)ev;
-    return APR_SUCCESS;
-}
-
-static int on_is_blocked(void *ctx)
-{
-    (void)ctx;
-    return 0;
-}
-
-static void on_news(void *ctx)
-{
-    (void)ctx; /* the end is told by done */
-}
-
 static apr_status_t start(bl_delivery_t *d)
 {
     bl_transfer_plan_t plan;
@@ -193,12 +175,10 @@ static apr_status_t start(bl_delivery_t *d)
     plan.proxy = d->alert->proxy;
     plan.use_http2 = 1;
     plan.connect_ms = CONNECT_MS;
-    plan.out.emit = on_emit;
     plan.answer = &d->answer;
-    plan.is_blocked = on_is_blocked;
-    plan.progress = plan.answered = on_news;
     plan.done = on_done;
-    plan.ctx = plan.out.ctx = d;
+    plan.ctx = d;
+    bl_transfer_plan_no_reader(&plan);
     return bl_transfer_rt_start(&d->transfer, &plan);
 }
 

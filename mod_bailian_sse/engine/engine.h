@@ -90,7 +90,6 @@ void bl_engine_polled(bl_engine_t *e, bl_stream_t *s);
  * listen is not sent away (P04). Not graceful: refused from now on. */
 void bl_engine_drain(bl_engine_t *e, int is_graceful);
 int bl_engine_is_draining(const bl_engine_t *e);
-int bl_engine_is_refusing(const bl_engine_t *e); /* takes no question */
 
 bl_reactor_t *bl_engine_reactor(bl_engine_t *e);
 bl_store_t *bl_engine_store(bl_engine_t *e);

@@ -128,24 +128,6 @@ static void on_clock(void *ctx)
     finish(ctx, BL_E_UPSTREAM_FIRST_TIMEOUT);
 }
 
-static apr_status_t on_emit(void *ctx, const bl_event_t *ev)
-{
-    (void)ctx;
-    (void)ev;
-    return APR_SUCCESS;
-}
-
-static int on_is_blocked(void *ctx)
-{
-    (void)ctx;
-    return 0;
-}
-
-static void on_news(void *ctx)
-{
-    (void)ctx; /* the end is told by done */
-}
-
 static void set_plan(bl_check_t *c, bl_transfer_plan_t *plan)
 {
     memset(plan, 0, sizeof(*plan));
@@ -158,12 +140,10 @@ static void set_plan(bl_check_t *c, bl_transfer_plan_t *plan)
     plan->proxy = c->where->proxy;
     plan->use_http2 = c->where->use_http2;
     plan->connect_ms = CONNECT_MS;
-    plan->out.emit = on_emit;
     plan->answer = &c->answer;
-    plan->is_blocked = on_is_blocked;
-    plan->progress = plan->answered = on_news;
     plan->done = on_done;
-    plan->ctx = plan->out.ctx = c;
+    plan->ctx = c;
+    bl_transfer_plan_no_reader(plan);
 }
 
 static apr_status_t start(bl_check_t *c)

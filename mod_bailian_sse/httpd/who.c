@@ -116,13 +116,11 @@ static apr_status_t by_ticket(request_rec *r, bl_call_t *call,
     return call->caller.client ? APR_SUCCESS : BL_E_UNAUTHENTICATED;
 }
 
-static apr_status_t by_own_word(request_rec *r, bl_call_t *call,
-                                const char *client_id)
+static apr_status_t by_own_word(bl_call_t *call, const char *client_id)
 {
     bl_caller_plain(&call->caller);
     if (!call->conf.is_anonymous) return BL_E_UNAUTHENTICATED;
     if (!client_id) client_id = apr_table_get(call->query, "userId");
-    (void)r;
     return bl_principal_of_anonymous(&call->caller.principal, client_id);
 }
 
@@ -142,7 +140,7 @@ static apr_status_t resolve(request_rec *r, bl_call_t *call,
     if (credential) return by_credential(r, call, credential);
     ticket = bl_redacted(r, "ticket");
     if (ticket) return by_ticket(r, call, ticket);
-    return by_own_word(r, call, client_id);
+    return by_own_word(call, client_id);
 }
 
 apr_status_t bl_call_who(request_rec *r, bl_call_t *call, const char *client_id)

@@ -15,14 +15,6 @@
 #define swap(word, value)                                                      \
     __atomic_exchange_n(&(word), (value), __ATOMIC_ACQ_REL)
 
-static const char *const state_names[] = {"ready", "cooling", "refused",
-                                          "open"};
-
-const char *bl_target_state_name(bl_target_state_t state)
-{
-    return state <= BL_TARGET_OPEN ? state_names[state] : "unknown";
-}
-
 /* --- places ---------------------------------------------------------------
  * Searched from where the name belongs on: what is there is found at once, and
  * all children that make a place for one name meet at the same free one. */

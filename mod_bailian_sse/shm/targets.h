@@ -39,9 +39,6 @@ void bl_key_health(const bl_shm_t *shm, apr_int64_t id, apr_int64_t version,
 void bl_upstream_health(const bl_shm_t *shm, apr_int64_t id, bl_ms_t now,
                         bl_target_health_t *out);
 
-/* "ready", "cooling", "refused", "open" */
-const char *bl_target_state_name(bl_target_state_t state);
-
 /* Attempts that went so: APR_SUCCESS, or a class of errors.h. */
 apr_uint32_t bl_target_count(const bl_target_health_t *h, apr_status_t rv);
 

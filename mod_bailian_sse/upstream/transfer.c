@@ -497,6 +497,32 @@ static void wipe_headers(struct curl_slist *headers)
     curl_slist_free_all(headers);
 }
 
+static apr_status_t drop_event(void *ctx, const bl_event_t *ev)
+{
+    (void)ctx;
+    (void)ev;
+    return APR_SUCCESS;
+}
+
+static int is_never_blocked(void *ctx)
+{
+    (void)ctx;
+    return 0;
+}
+
+static void ignore_news(void *ctx)
+{
+    (void)ctx; /* the end is told by done */
+}
+
+void bl_transfer_plan_no_reader(bl_transfer_plan_t *plan)
+{
+    plan->out.emit = drop_event;
+    plan->out.ctx = plan->ctx;
+    plan->is_blocked = is_never_blocked;
+    plan->progress = plan->answered = ignore_news;
+}
+
 apr_status_t bl_transfer_rt_start(bl_transfer_t **pt,
                                   const bl_transfer_plan_t *plan)
 {

@@ -42,6 +42,10 @@ typedef struct bl_transfer_plan_t {
     void *ctx;
 } bl_transfer_plan_t;
 
+/* Of an exchange that nobody reads, whose answer and end are all that matters:
+ * its events go nowhere and hold nothing back. */
+void bl_transfer_plan_no_reader(bl_transfer_plan_t *plan);
+
 /* plan's members are copied, not what they point to. */
 apr_status_t bl_transfer_rt_start(bl_transfer_t **pt,
                                   const bl_transfer_plan_t *plan);
