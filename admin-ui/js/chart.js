@@ -2,7 +2,7 @@
 // A chart of some series over time, by uPlot, in the colours of the page.
 import UPlot from '../vendor/uplot.esm.js';
 import { h, replace, setText } from './dom.js';
-import { clock, moment } from './format.js';
+import { clock, moment, steps } from './format.js';
 
 const COLOURS = ['--c1', '--c2', '--c3', '--c4', '--c5', '--c6', '--c7', '--c8', '--c9', '--c10', '--c11', '--c12', '--c13'];
 const number = (one, i) => one.colour ?? (i % COLOURS.length) + 1;
@@ -43,7 +43,7 @@ export function makeChart(title, show) {
       scales: { y: { range: (_, low, high) => [Math.min(0, low ?? 0), (high || 1) * 1.08] } },
       axes: [
         { ...axis, size: 28, values: (_, ticks) => ticks.map((s) => timeOf(given, s)), space: given.isLong ? 100 : 75 },
-        { ...axis, size: 56, values: (_, ticks) => ticks.map((n) => (n === null ? '' : show(n))) },
+        { ...axis, size: 56, incrs: steps(show), values: (_, ticks) => ticks.map((n) => (n === null ? '' : show(n))) },
       ],
       series: [{}, ...given.series.map((one, i) => ({
         label: one.name, stroke: colour(COLOURS[number(one, i) - 1]), width: 1.6, points: { show: false, size: 4, filter: alone },

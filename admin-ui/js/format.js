@@ -11,6 +11,13 @@ export function rate(n) {
   return n < 10 ? String(Math.round(n * 10) / 10) : count(n);
 }
 
+// Distances of an axis' ticks, such that `show` does not round one: 1, 2 and 5
+// times the powers of ten; a rate has a digit behind its point below ten.
+export function steps(show) {
+  const least = show === rate ? 0.1 : 1;
+  return Array.from({ length: 36 }, (_, i) => least * [1, 2, 5][i % 3] * 10 ** Math.floor(i / 3));
+}
+
 export function bytes(n) {
   if (isNone(n)) return NONE;
   if (n < 1024) return `${n} B`;

@@ -68,6 +68,16 @@ test('counts, sizes and rates are short and never NaN', () => {
   assert.equal(format.moment('not a time'), '–');
 });
 
+test('the ticks of an axis say what they stand for', () => {
+  const plain = (text) => Number(text.replaceAll(',', ''));
+  for (const show of [format.count, format.rate]) {
+    const steps = format.steps(show);
+    for (const step of steps) for (const n of [0, 1, 2, 3, 7]) assert.ok(Math.abs(plain(show(n * step)) - n * step) < 1e-6, `${n} x ${step}`);
+    assert.deepEqual(steps, [...steps].sort((a, b) => a - b));
+    assert.ok(steps.at(-1) > 1e9);
+  }
+});
+
 // --- lists
 
 const rows = [{ name: 'key10', note: null, n: 3 }, { name: 'key9', note: 'Team A', n: null }, { name: 'Other', note: 'team b', n: 1 }];
