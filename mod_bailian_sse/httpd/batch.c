@@ -5,8 +5,8 @@
 
 #include <string.h>
 
-#define COME_TRIES 200 /* x 5 ms */
-#define COME_USEC 5000
+#define COME_TRIES 200
+#define COME_MS 5
 
 static void put_text(bl_buf_t *out, const char *name, const char *text,
                      size_t len)
@@ -82,6 +82,8 @@ static int answer(request_rec *r, const bl_call_t *call, bl_buf_t *out)
     return rc;
 }
 
+/* A stream that has left the directory has ended: what is here but not at its
+ * end is a mirror, and its END event is under way. */
 void bl_batch_catch_up(bl_call_t *call, bl_stream_t *s)
 {
     apr_int64_t child_id;
@@ -90,13 +92,10 @@ void bl_batch_catch_up(bl_call_t *call, bl_stream_t *s)
     bl_slot_t *slot =
         bl_slot_find(bl_engine_shm(call->engine), s->id, &child, &child_id);
 
-    if (!slot || child == bl_engine_child(call->engine)) return;
-    newest = bl_slot_get(slot, seq);
-    for (i = 0; i < COME_TRIES && bl_journal_tail(s->journal) < newest &&
-                !bl_stream_wait_end(s, 0);
-         i++)
-    {
-        apr_sleep(COME_USEC);
+    if (slot && child == bl_engine_child(call->engine)) return;
+    newest = slot ? bl_slot_get(slot, seq) : APR_UINT64_MAX;
+    for (i = 0; i < COME_TRIES && bl_journal_tail(s->journal) < newest; i++) {
+        if (bl_stream_wait_end(s, COME_MS)) return;
     }
 }
 

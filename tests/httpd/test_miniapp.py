@@ -187,6 +187,21 @@ def test_c22_any_child_answers_a_poll(env):
         assert ended(env, sid)["data"]["content"] == TEA_TEXT
 
 
+@pytest.mark.server(locations=LOCATIONS, children=3, faults=True)
+def test_c22_no_child_goes_back_behind_what_another_one_said(env):
+    sid = session()
+    held(env)
+    start(env, sid)
+    for _ in range(12):
+        assert content_of(env, sid, TEA_BEGIN)
+    env.server.faults.set("late_ms", 200)
+    env.bailian.release("go")
+    ended(env, sid)
+    for _ in range(12):
+        assert poll(env, sid)["data"]["content"] == TEA_TEXT
+    env.server.faults.clear()
+
+
 def long_polls(env, sid, seq, count):
     """That many long polls at once, each in a thread; their answers."""
     found, threads = [], []

@@ -17,6 +17,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
@@ -33,6 +34,7 @@ typedef struct words_t {
     long crash_request; /* ... the next random number of a request */
     long files;         /* descriptors of a child; 0: as many as there were */
     long stuck_seen;    /* told by the reactor when it hangs */
+    long late_ms;       /* what another child sends is read so much later */
 } words_t;
 
 static words_t none, *words = &none;
@@ -148,6 +150,30 @@ ssize_t read(int fd, void *to, size_t n)
         hang();
     }
     return next(fd, to, n);
+}
+
+/* Of the sockets that it reads itself only those to other children are local.
+ */
+static int is_local(int fd)
+{
+    int domain = 0;
+    socklen_t len = sizeof(domain);
+
+    return !getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) &&
+           domain == AF_UNIX;
+}
+
+ssize_t recv(int fd, void *to, size_t n, int flags)
+{
+    static __typeof__(&recv) next;
+    struct timespec late = {words->late_ms / 1000,
+                            words->late_ms % 1000 * 1000000};
+
+    if (!next) next = NEXT(recv);
+    if (words->late_ms && is_thread("bl-reactor") && is_local(fd)) {
+        nanosleep(&late, NULL);
+    }
+    return next(fd, to, n, flags);
 }
 
 /* --- random numbers ------------------------------------------------------- */
