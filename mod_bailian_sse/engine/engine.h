@@ -51,8 +51,7 @@ typedef struct bl_limits_t {
 /* One question. Strings borrowed for the call. */
 typedef struct bl_question_t {
     const char *owner; /* principal text */
-    const char *conversation_id;
-    int is_new_conversation; /* its id was just made: nothing is stored */
+    const char *conversation_id; /* NULL: it begins one */
     const char *item_id;     /* or NULL */
     const char *app;         /* name, or NULL for the default */
     const char *transport;

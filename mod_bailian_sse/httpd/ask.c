@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ask.h"
-#include "crypto/token.h"
-#include "shm/directory.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define KEY_BYTES 256 /* of an Idempotency-Key */
-#define ROW_TRIES 200 /* x 5 ms */
-#define ROW_USEC 5000
 
 /* --- what is asked ------------------------------------------------------ */
 
@@ -107,16 +103,6 @@ apr_status_t bl_ask_read(const json_t *body, size_t most, bl_asked_t *ask,
 
 /* --- the stream --------------------------------------------------------- */
 
-static const char *new_conversation(request_rec *r)
-{
-    unsigned char bytes[BL_ID_BYTES];
-    char *id = apr_palloc(r->pool, 2 * sizeof(bytes) + 1);
-
-    if (bl_random_bytes(bytes, sizeof(bytes)) != APR_SUCCESS) return NULL;
-    bl_hex(id, bytes, sizeof(bytes));
-    return id;
-}
-
 static char *dump_messages(request_rec *r, const json_t *messages)
 {
     char *text = json_dumps(messages, JSON_COMPACT);
@@ -139,32 +125,12 @@ apr_status_t bl_ask_read_key(request_rec *r, bl_asked_t *ask,
     return BL_E_BAD_HEADER;
 }
 
-/* The directory knows the stream; when it has ended just now, in whichever
- * child, its row is on its way into the store. */
-static void await_row(bl_engine_t *e, const char *id)
-{
-    bl_stored_stream_t row;
-    apr_int64_t child_id;
-    int i, child;
-
-    for (i = 0; i < ROW_TRIES; i++) {
-        if (bl_slot_find(bl_engine_shm(e), id, &child, &child_id) ||
-            bl_store_stream(bl_engine_store(e), id, &row) != BL_E_NOT_FOUND)
-        {
-            return;
-        }
-        apr_sleep(ROW_USEC);
-    }
-}
-
 static void fill_in(request_rec *r, bl_call_t *call, const bl_asked_t *ask,
                     bl_question_t *q)
 {
     memset(q, 0, sizeof(*q));
     q->owner = call->principal.text;
-    q->conversation_id =
-        ask->conversation_id ? ask->conversation_id : new_conversation(r);
-    q->is_new_conversation = !ask->conversation_id;
+    q->conversation_id = ask->conversation_id;
     q->item_id = ask->item_id;
     q->app = ask->app ? ask->app : call->conf.app;
     q->transport = ask->transport;
@@ -185,13 +151,8 @@ apr_status_t bl_ask_start(request_rec *r, bl_call_t *call,
 {
     bl_limits_t limits = bl_dir_conf_limits(&call->conf);
     bl_question_t q;
-    apr_status_t rv;
 
-    *ps = NULL;
     fill_in(r, call, ask, &q);
     q.limits = &limits;
-    if (!q.conversation_id) return BL_E_OVERLOADED;
-    rv = bl_engine_ask(call->engine, &q, ps, id);
-    if (rv == APR_EEXIST) await_row(call->engine, id);
-    return rv;
+    return bl_engine_ask(call->engine, &q, ps, id);
 }

@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ws_ask.h"
-#include "crypto/token.h"
 
 #include <string.h>
 
 apr_status_t bl_ws_ask(bl_socket_t *s, const bl_ws_question_t *ask,
                        bl_ws_reader_t **preader, char *id)
 {
-    unsigned char bytes[BL_ID_BYTES];
-    char conversation[2 * sizeof(bytes) + 1];
     bl_limits_t limits = bl_dir_conf_limits(&s->conf);
     bl_question_t q;
     bl_stream_t *stream;
@@ -19,14 +16,6 @@ apr_status_t bl_ws_ask(bl_socket_t *s, const bl_ws_question_t *ask,
     memset(&q, 0, sizeof(q));
     q.owner = s->principal.text;
     q.conversation_id = ask->conversation_id;
-    if (!q.conversation_id) {
-        if (bl_random_bytes(bytes, sizeof(bytes)) != APR_SUCCESS) {
-            return BL_E_OVERLOADED;
-        }
-        bl_hex(conversation, bytes, sizeof(bytes));
-        q.conversation_id = conversation;
-        q.is_new_conversation = 1;
-    }
     q.item_id = ask->item_id;
     q.app = ask->app ? ask->app : s->conf.app;
     q.transport = "ws";
