@@ -50,10 +50,10 @@ typedef struct bl_limits_t {
 
 /* One question. Strings borrowed for the call. */
 typedef struct bl_question_t {
-    const char *owner; /* principal text */
+    const char *owner;           /* principal text */
     const char *conversation_id; /* NULL: it begins one */
-    const char *item_id;     /* or NULL */
-    const char *app;         /* name, or NULL for the default */
+    const char *item_id;         /* or NULL */
+    const char *app;             /* name, or NULL for the default */
     const char *transport;
     const char *client;          /* its address, or NULL */
     const char *request_id;      /* of its request, or NULL */
