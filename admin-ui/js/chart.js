@@ -90,12 +90,9 @@ export function keepCharts(charts) {
   const resized = new ResizeObserver(() => { for (const chart of charts) chart.resize(); });
   const redraw = () => { for (const chart of charts) chart.redraw(); };
   for (const chart of charts) resized.observe(chart.node);
-  const dark = matchMedia('(prefers-color-scheme: dark)');
-  dark.addEventListener('change', redraw);
   document.addEventListener('theme', redraw);
   return () => {
     resized.disconnect();
-    dark.removeEventListener('change', redraw);
     document.removeEventListener('theme', redraw);
     for (const chart of charts) chart.destroy();
   };

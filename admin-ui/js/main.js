@@ -5,7 +5,7 @@ import * as api from './api.js';
 import { append, byId, button, h, notice, replace, setState, setText } from './dom.js';
 import { explain } from './dialog.js';
 import { age, clock } from './format.js';
-import { applyTo, isChinese, remember, remembered, switchLanguage, t, term } from './text.js';
+import { applyTo, isChinese, remember, switchLanguage, t, term } from './text.js';
 import { pages } from './pages.js';
 
 const STALE_MS = 4000;
@@ -127,8 +127,7 @@ function translate() {
 
 function switchTheme() {
   const root = document.documentElement;
-  const isDark = root.dataset.theme ? root.dataset.theme === 'dark' : matchMedia('(prefers-color-scheme: dark)').matches;
-  root.dataset.theme = isDark ? 'light' : 'dark';
+  root.dataset.theme = root.dataset.theme === 'dark' ? 'light' : 'dark';
   remember('bailian.admin.theme', root.dataset.theme);
   document.dispatchEvent(new Event('theme'));
 }
@@ -173,7 +172,5 @@ addEventListener('hashchange', () => {
 });
 setInterval(showState, 1000);
 
-const theme = remembered('bailian.admin.theme');
-if (theme) document.documentElement.dataset.theme = theme;
 translate();
 begin();
