@@ -23,6 +23,13 @@ export async function all(path, query, signal) {
   return items;
 }
 
+// A field that chooses among the apps; those that are chosen can be gone.
+export async function appsField(page, chosen = [], more = {}) {
+  const apps = await all('api/apps', {}, page.signal).catch(() => []);
+  const names = new Set([...chosen, ...apps.map((app) => app.name)]);
+  return { name: 'apps', type: 'several', options: [...names].map((name) => [name, name]), hint: 'hint.none', ...more };
+}
+
 // A table of objects that are all here. `fields`: in which the filter looks.
 export function makeList({ fields, tools = [], ...options }) {
   let rows = [];

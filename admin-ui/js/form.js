@@ -2,7 +2,8 @@
 // Forms out of a list of fields. A field:
 //   name      member of the object that is sent; its label is t(`field.${name}`)
 //   type      text, secret, number, switch, three (yes, no, as set elsewhere),
-//             choice (options: [value, text]), names (a list), area, json, time
+//             choice (options: [value, text]), several (the same, or [value,
+//             text, what it means]), names (a list), area, json, time
 //   hint      name of a sentence below it
 //   group     name of the fold it stands in
 //   needed    it cannot be empty
@@ -19,6 +20,7 @@ const readers = {
   choice: (input) => (input.value === '' ? null : input.value),
   switch: (input) => input.checked,
   three: (input) => ({ '': null, yes: true, no: false })[input.value],
+  several: (box) => [...box.querySelectorAll('input:checked')].map((input) => input.value),
   names: (input) => input.value.split(/[\s,，、]+/).filter(Boolean),
   number(input) {
     if (input.value.trim() === '' && !input.validity.badInput) return null;
@@ -48,6 +50,11 @@ function localTime(value) {
   return new Date(date.getTime() - date.getTimezoneOffset() * 60000).toISOString().slice(0, 16);
 }
 
+function makeBoxes({ name, options }, chosen = []) {
+  return h('div', { role: 'group', class: 'several' }, options.map(([value, said, meaning]) => h('label', {},
+    h('input', { type: 'checkbox', name, value, checked: chosen.includes(value) }), h('span', {}, said, meaning ? h('small', {}, meaning) : null))));
+}
+
 function makeInput(field, value) {
   const text = value === null || value === undefined ? '' : String(value);
   switch (field.type) {
@@ -56,6 +63,7 @@ function makeInput(field, value) {
     case 'switch': return h('input', { type: 'checkbox', checked: Boolean(value) });
     case 'area': return h('textarea', { rows: field.rows ?? '3', spellcheck: 'false', value: text });
     case 'json': return h('textarea', { rows: '4', spellcheck: 'false', class: 'code', value: value ? JSON.stringify(value, null, 2) : '' });
+    case 'several': return makeBoxes(field, value ?? []);
     case 'names': return h('input', { type: 'text', autocomplete: 'off', spellcheck: 'false', value: (value ?? []).join(', ') });
     case 'time': return h('input', { type: 'datetime-local', value: localTime(value) });
     case 'three':
@@ -86,7 +94,8 @@ export function makeForm(fields, before = {}) {
     const error = h('small', { class: 'failure', id: `${id}-error`, hidden: true });
     input.setAttribute('aria-describedby', [hint && `${id}-hint`, `${id}-error`].filter(Boolean).join(' '));
     input.addEventListener('input', () => clear(part));
-    const label = h('label', { for: id }, t(`field.${field.name}`));
+    const label = type === 'several' ? h('span', { class: 'label', id: `${id}-label` }, t(`field.${field.name}`)) : h('label', { for: id }, t(`field.${field.name}`));
+    if (type === 'several') input.setAttribute('aria-labelledby', label.id);
     const part = { field: { ...field, type }, input, error, node: h('div', { class: type === 'switch' ? 'field switch' : 'field' },
       type === 'switch' ? [input, label] : [label, input], hint, error) };
     return part;
@@ -114,7 +123,7 @@ export function makeForm(fields, before = {}) {
     part.error.hidden = false;
     const fold = part.node.closest('details');
     if (fold) fold.open = true;
-    part.input.focus();
+    (part.input.querySelector('input') ?? part.input).focus();
   }
 
   // All values, or null where one cannot be sent: that is said at its field.

@@ -56,5 +56,11 @@ export function clock(value) {
   return d ? `${two(d.getHours())}:${two(d.getMinutes())}:${two(d.getSeconds())}` : NONE;
 }
 
+// The same, short: the time of today, else the day.
+export function when(value) {
+  const text = moment(value);
+  return text === NONE ? text : text.slice(0, 10) === moment(Date.now()).slice(0, 10) ? clock(value) : text.slice(0, 10);
+}
+
 export const tail = (last4) => (last4 ? `…${last4}` : NONE);
 export const short = (id) => (id ? id.slice(0, 8) : NONE);

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // A list that the server filters and cuts into pages by cursor.
 import { address, get } from './api.js';
-import { h } from './dom.js';
+import { freshId, h } from './dom.js';
 import { makePager, makeTable } from './table.js';
 import { t } from './text.js';
 
 const TYPING_MS = 300;
 
-// filters: {name: {label, type: text|time|choice|tick, options, kind}}, where kind
-// is how broad it is: wide, narrow. The
+// filters: {name: {label, type: text|time|choice|tick, options, kind, known}}, where
+// kind is how broad it is: wide, narrow; known: what a text can well be. The
 // page keeps what was entered in its address. query(values) -> for the server.
 export function makePaged(page, { path, filters, query = (values) => values, file, filled = () => {}, ...options }) {
   let cursors = ['']; // of the pages before this one, and of this one
@@ -30,11 +30,13 @@ export function makePaged(page, { path, filters, query = (values) => values, fil
     timer = setTimeout(() => { cursors = ['']; sizes = []; before = 0; page.keep({ tab: page.params.get('tab') ?? '', ...values() }); refresh(); }, TYPING_MS);
   }
 
-  function makeInput(name, { type = 'text', options: choices, value = '' }) {
+  function makeInput(name, { type = 'text', options: choices, value = '', known = [] }) {
     const given = page.params.get(name) ?? value;
     if (type === 'choice') return h('select', { onchange: changed }, choices.map(([id, said]) => h('option', { value: id, selected: id === given }, said)));
     if (type === 'tick') return h('input', { type: 'checkbox', checked: given === '1', onchange: changed });
-    return h('input', { type: { time: 'datetime-local', day: 'date' }[type] ?? 'search', value: given, oninput: changed });
+    const list = known.length ? freshId('known') : undefined;
+    if (list) page.root.append(h('datalist', { id: list }, known.map(([id, said]) => h('option', { value: id }, said))));
+    return h('input', { list, type: { time: 'datetime-local', day: 'date' }[type] ?? 'search', value: given, oninput: changed });
   }
 
   function values() {

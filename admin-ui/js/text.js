@@ -2,12 +2,13 @@
 // The language of the page. Every sentence that is seen is in words/, as
 // [English, Chinese].
 import alerts from './words/alerts.js';
+import codes from './words/codes.js';
 import common from './words/common.js';
 import live from './words/live.js';
 import manage from './words/manage.js';
 import records from './words/records.js';
 
-const words = { ...alerts, ...common, ...live, ...manage, ...records };
+const words = { ...alerts, ...codes, ...common, ...live, ...manage, ...records };
 
 function stored(name) {
   try {
@@ -42,6 +43,9 @@ export function t(name, values = {}) {
 // The word for a value that the server sent, such as a phase; itself where
 // there is none.
 export const term = (kind, value) => (has(`${kind}.${value}`) ? t(`${kind}.${value}`) : String(value ?? '–'));
+
+// All of a kind: [value, word].
+export const terms = (kind) => Object.keys(words).filter((name) => name.startsWith(`${kind}.`)).map((name) => [name.slice(kind.length + 1), t(name)]);
 
 export function switchLanguage() {
   language = isChinese() ? 'en' : 'zh';

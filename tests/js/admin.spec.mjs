@@ -206,6 +206,10 @@ describe('with a real server', () => {
     await open('callers');
     await page.getByRole('button', { name: 'Add token', exact: true }).click();
     await field('Name').fill('crm');
+    for (const name of [/^ask/, /^read/, /^manage/]) await page.locator('dialog').getByRole('checkbox', { name }).uncheck();
+    await inDialog('Add').click();
+    await page.locator('dialog .failure:visible', { hasText: 'This is needed.' }).waitFor();
+    for (const name of [/^ask/, /^read/, 'default']) await page.locator('dialog').getByRole('checkbox', { name }).check();
     await inDialog('Add').click();
     const shown = page.locator('dialog').getByLabel('token', { exact: true });
     const token = await shown.inputValue();
@@ -213,6 +217,7 @@ describe('with a real server', () => {
     await gets(token, 200);
     await inDialog('Close').click();
     await rowOf('crm').waitFor();
+    assert.deepEqual(await Promise.all(['scopes', 'apps'].map((name) => rowOf('crm').locator(`[data-col="${name}"]`).innerText())), ['ask, read', 'default']);
     assert.ok(!await page.evaluate((text) => JSON.stringify([{ ...localStorage }, document.documentElement.outerHTML]).includes(text), token));
     await more('crm', 'Revoke');
     await inDialog('Revoke').click();
@@ -361,6 +366,11 @@ describe('with any answer', () => {
     await open('overview', { locale: 'zh-CN', colorScheme: 'dark' });
     await settled();
     assert.equal(await page.getAttribute('html', 'lang'), 'zh-CN');
+    assert.equal(await page.getAttribute('html', 'data-theme'), 'dark');
+    await page.emulateMedia({ colorScheme: 'light' });
+    await page.waitForSelector('html[data-theme="light"]');
+    await page.emulateMedia({ colorScheme: 'dark' });
+    await page.waitForSelector('html[data-theme="dark"]');
     assert.equal(await page.innerText('h2'), '概览');
     await page.click('#language');
     assert.equal(await page.innerText('h2'), 'Overview');

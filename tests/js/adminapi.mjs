@@ -32,7 +32,7 @@ export function answersOf({ text = (_, value) => value, role = 'admin', rows = 1
   const end = (n) => ({
     ...stream(n), upstream: s('upstream', 'bailian-beijing'), conversationId: s('conversationId', `c-${n}`), requestId: s('requestId', `req-${n}`),
     upstreamRequestId: s('upstreamRequestId', `0d1e-${n}`), outcome: ['completed', 'completed', 'error', 'cancelled', 'timeout', 'completed'][n % 6],
-    code: n % 6 === 2 ? s('code', 'upstream_quota') : n % 6 === 4 ? 'gap_timeout' : null, upstreamCode: n % 6 === 2 ? s('upstreamCode', 'Throttling.RateQuota') : null,
+    code: n % 6 === 2 ? s('code', 'upstream_quota') : n % 6 === 4 ? 'upstream_stalled' : null, upstreamCode: n % 6 === 2 ? s('upstreamCode', 'Throttling.RateQuota') : null,
     finishReason: s('finishReason', 'stop'), endedAt: ago(n * 91000), durationMs: 4000 + n * 731, attempts: n % 4 ? attempts.slice(1) : attempts,
     inputTokens: 120 + n, outputTokens: n % 6 === 2 ? null : 480 + n * 9, keyName: s('keyName', 'main'), model: s('model', 'qwen-max'),
   });
@@ -77,7 +77,7 @@ export function answersOf({ text = (_, value) => value, role = 'admin', rows = 1
     'GET api/overview': { version: s('version', '0.3.0'), live: rows, phases: {}, counters: { streams_started: 91234, streams_completed: 88000, streams_length: 120, streams_cancelled: 2100, streams_timeout: 14, streams_error: 31, streams_interrupted: 2, streams_refused: 9 },
       children: [{ pid: 4101, live: 7, draining: false, turnLongestMs: 3 }, { pid: 4102, live: 5, draining: rows > 100, turnLongestMs: 8 }], store: { state: s('storeState', 'ok'), queued: 0, walBytes: 4120000, sqlite: '3.40.1', guarded: true },
       window: { eventsPerSecond: 241.2, heartbeatsPerSecond: 3.1, retriesPerSecond: 0.2, streamsPerSecond: 2.4, tokensPerSecond: 812, firstContentP50Ms: 352, firstContentP95Ms: 934, errors: {} },
-      lastHour: { streams: 8123, errors: rows ? { [s('errorCode', 'upstream_quota')]: 21, gap_timeout: 3 } : {}, inputTokens: 2123456, outputTokens: 6123456, firstContentP50Ms: 349, firstContentP95Ms: 910 } },
+      lastHour: { streams: 8123, errors: rows ? { [s('errorCode', 'upstream_quota')]: 21, upstream_stalled: 3 } : {}, inputTokens: 2123456, outputTokens: 6123456, firstContentP50Ms: 349, firstContentP95Ms: 910 } },
     'GET api/history': ({ query }) => ({ stepMs: query.get('range') === '5m' ? 1000 : 10000, from: NOW - 3600000, to: NOW, series: Object.fromEntries((query.get('series') ?? '').split(',').map((name) => [name, series(name) ?? wave(360, 1, 1)])) }),
     'GET api/health': { state: 'warning', versions: { module: '0.3.0', httpd: '2.4.65', apr: '1.7.2', curl: '7.88.1', sqlite: '3.40.1', openssl: '3.0.17', jansson: '2.14' },
       checks: [{ name: 'store', state: 'ok', detail: s('detail', 'written and read'), fix: null }, { name: 'requestTimeout', state: 'warning', detail: s('detail', 'No RequestReadTimeout: a client that sends nothing holds a worker.'), fix: s('fix', 'RequestReadTimeout header=20-40,MinRate=500 body=20,MinRate=500') },

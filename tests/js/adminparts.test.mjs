@@ -51,6 +51,13 @@ test('every column, field, fold and page has its name', async () => {
   for (const [, id] of source('pages.js').matchAll(/name: '(\w+)'/g)) assert.ok(words[`page.${id}`], `page.${id}`);
 });
 
+test('every code of docs/errors.md has its words', () => {
+  const table = readFileSync(join(folder, '../../docs/errors.md'), 'utf8');
+  const codes = [...table.matchAll(/^\| `(\w+)` \| \d{3} /gm)].map(([, code]) => code);
+  assert.ok(codes.length > 30);
+  assert.deepEqual(Object.keys(words).filter((name) => name.startsWith('code.')), codes.map((code) => `code.${code}`));
+});
+
 // --- numbers
 
 test('durations read as people say them', () => {

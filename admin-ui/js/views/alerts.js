@@ -11,7 +11,7 @@ const pathOf = (alert, verb) => `api/alerts/${encodeURIComponent(alert.id)}${ver
 const isSilent = (alert) => Date.parse(alert.silencedUntilAt) > Date.now();
 const firing = (alert) => Object.keys(alert.firing ?? {});
 
-const sentText = ({ ok, code, status }) => (ok ? t('alerts.arrived') : t('alerts.lost', { code, status: status || NONE }));
+const sentText = ({ ok, code, status }) => (ok ? t('alerts.arrived') : t('alerts.lost', { code: term('code', code), status: status || NONE }));
 const rulesText = (alert) => [alert.errorPercent && t('rule.errors.over', { n: alert.errorPercent }), alert.firstContentMs && t('rule.first.over', { ms: duration(alert.firstContentMs) }),
   alert.keys && t('rule.keys'), alert.store && t('rule.store')].filter(Boolean).join(', ') || NONE;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Callers: tokens, which are shown once, and issuers of JWT.
 import { post } from '../api.js';
-import { all, createObject, editObject, makeList, removeObject, rowButtons } from '../crud.js';
+import { all, appsField, createObject, editObject, makeList, removeObject, rowButtons } from '../crud.js';
 import { attempt, confirm, openDialog, toast } from '../dialog.js';
 import { append, button, h } from '../dom.js';
 import { count, moment, NONE, tail } from '../format.js';
@@ -26,9 +26,10 @@ const COLUMNS = [
 ];
 
 const NAME = { name: 'name', type: 'text', needed: true, hint: 'hint.name' };
-const SHARED = [
-  { name: 'scopes', type: 'names', hint: 'hint.scopes', value: ['ask', 'read', 'manage'] },
-  { name: 'apps', type: 'names', hint: 'hint.names' },
+const SCOPES = ['ask', 'read', 'manage'];
+const shared = async (page, chosen) => [
+  { name: 'scopes', type: 'several', options: SCOPES.map((id) => [id, t(`scope.${id}`), t(`scope.${id}.means`)]), value: SCOPES, needed: true },
+  await appsField(page, chosen),
   { name: 'expiresAt', type: 'time', hint: 'hint.expires' },
   { name: 'note', type: 'text' },
   ...['startsPerMinute', 'maxStreams', 'tokensPerDay'].map((name) => ({ name, type: 'number', hint: 'hint.empty', group: 'limits' })),
@@ -81,15 +82,16 @@ export function open(page) {
 
   async function add(kind) {
     const isToken = kind === 'token';
+    const fields = await shared(page);
     const made = await createObject({ path: 'api/callers', title: t(isToken ? 'callers.add.title' : 'callers.issuer.title'),
-      fields: isToken ? [NAME, ...SHARED] : [NAME, ALGORITHM, ...ISSUER, ...SHARED], body: (values) => ({ ...values, kind }) });
+      fields: isToken ? [NAME, ...fields] : [NAME, ALGORITHM, ...ISSUER, ...fields], body: (values) => ({ ...values, kind }) });
     if (made?.token) await showOnce(made);
     else if (made) toast(t('keys.added', { name: made.name }));
     refresh();
   }
 
   async function change(caller) {
-    const fields = [...(caller.kind === 'jwt' ? ISSUER : []), ...SHARED].map((field) => ({ ...field, value: undefined }));
+    const fields = [...(caller.kind === 'jwt' ? ISSUER : []), ...await shared(page, caller.apps)].map((field) => ({ ...field, value: undefined }));
     await editObject({ path: pathOf(caller), before: caller, title: t('keys.edit.title', { name: caller.name }), fields });
     refresh();
   }

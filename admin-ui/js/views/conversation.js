@@ -18,7 +18,7 @@ function message(m, hasStream) {
   const outcome = m.role === 'assistant' ? m.outcome ?? m.state : null;
   return h('article', { class: 'message', 'data-role': m.role }, h('div', { class: 'meta' },
     h('b', {}, term('msg', m.role)), h('time', {}, moment(m.createdAt)),
-    outcome ? h('span', { class: 'badge', 'data-state': outcomeState(outcome) }, [term('outcome', outcome), m.reason].filter(Boolean).join(' · ')) : null,
+    outcome ? h('span', { class: 'badge', 'data-state': outcomeState(outcome) }, [term('outcome', outcome), m.reason && term('code', m.reason)].filter(Boolean).join(' · ')) : null,
     m.app ? h('span', {}, m.app) : null,
     m.usage ? h('span', {}, t('msg.tokens', { in: count(m.usage.inputTokens), out: count(m.usage.outputTokens) })) : null,
     m.streamId && hasStream ? h('a', { href: `#stream/${encodeURIComponent(m.streamId)}` }, t('page.stream')) : null),

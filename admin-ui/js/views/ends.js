@@ -5,7 +5,7 @@ import { keepCharts, makeChart } from '../chart.js';
 import { append, h } from '../dom.js';
 import { bytes, count, duration, moment, NONE, tail } from '../format.js';
 import { makePaged } from '../paged.js';
-import { t, term } from '../text.js';
+import { t, term, terms } from '../text.js';
 import { idColumn } from './live.js';
 import { outcomeState } from './stream.js';
 
@@ -17,9 +17,9 @@ const GROUPS = ['outcome', 'code', 'app', 'upstream', 'key', 'attempts'];
 const COLUMNS = [
   { id: 'endedAt', text: (s) => moment(s.endedAt) },
   { id: 'outcome', text: (s) => term('outcome', s.outcome), badge: (s) => outcomeState(s.outcome) },
-  { id: 'code', text: (s) => s.code ?? NONE, title: (s) => s.code },
+  { id: 'code', text: (s) => term('code', s.code), title: (s) => s.code },
   { id: 'upstreamCode', text: (s) => s.upstreamCode ?? NONE, title: (s) => s.upstreamCode },
-  { id: 'attempts', number: 1, text: (s) => count(s.attempts.length), title: (s) => s.attempts.map((a) => `${a.n}: ${a.class}`).join(', ') },
+  { id: 'attempts', number: 1, text: (s) => count(s.attempts.length), title: (s) => s.attempts.map((a) => `${a.n}: ${term('code', a.class)}`).join(', ') },
   { id: 'owner', text: (s) => s.owner, title: (s) => s.owner },
   { id: 'app', text: (s) => s.app },
   { id: 'upstream', text: (s) => s.upstream ?? NONE },
@@ -45,14 +45,14 @@ export function open(page) {
       range: { label: t('filter.range'), type: 'choice', options: choices(Object.keys(RANGES), 'range'), value: '24h' },
       by: { label: t('filter.by'), type: 'choice', options: choices(GROUPS, 'by') },
       outcome: { label: t('filter.outcome'), type: 'choice', options: [['', t('all')], ...OUTCOMES.map((id) => [id, term('outcome', id)])] },
-      ...Object.fromEntries(['code', 'app', 'user', 'upstream', 'key'].map((name) => [name, { label: t(`filter.${name}`), kind: 'narrow' }])),
+      ...Object.fromEntries(['code', 'app', 'user', 'upstream', 'key'].map((name) => [name, { label: t(`filter.${name}`), kind: 'narrow', ...(name === 'code' && { known: terms('code') }) }])),
     },
     // Who asks for one stream by its id means it whenever it was.
     query: ({ range, by, ...rest }) => ({ ...rest, from: rest.q ? '' : String(Math.floor((Date.now() - RANGES[range]) / 60000) * 60000) }),
     async filled(wanted, _, signal) {
       const by = new URLSearchParams(location.hash.split('?')[1]).get('by') ?? page.params.get('by') ?? 'outcome';
       const { from, bucketMs, groups } = await get('api/ends/summary', { ...wanted, by }, signal);
-      const name = (one) => (one === 'other' ? t('ends.other') : by === 'outcome' ? term('outcome', one) : one || NONE);
+      const name = (one) => (one === 'other' ? t('ends.other') : ['outcome', 'code'].includes(by) && one ? term(by, one) : one || NONE);
       const series = groups.length ? groups.map((group) => ({ name: `${name(group.name)} (${count(group.count)})`, values: group.values, ...(by === 'outcome' && { colour: COLOURS[group.name] }) })) : [{ name: t('by.outcome'), values: [] }];
       chart.update({ from: typeof from === 'number' ? from : Date.parse(from), stepMs: bucketMs, series, isLong: bucketMs >= 600000 });
     } });

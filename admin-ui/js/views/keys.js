@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // API keys: secrets go in and never come out.
 import { post } from '../api.js';
-import { all, createObject, editObject, makeList, removeObject, rowButtons } from '../crud.js';
+import { all, appsField, createObject, editObject, makeList, removeObject, rowButtons } from '../crud.js';
 import { attempt, confirm, edit, toast } from '../dialog.js';
 import { append, button, h, setText } from '../dom.js';
-import { age, count, duration, moment, NONE, tail } from '../format.js';
+import { age, count, duration, moment, NONE, tail, when } from '../format.js';
 import { t, term } from '../text.js';
 import { importKeys } from './keys-import.js';
 
@@ -12,10 +12,10 @@ const pathOf = (key, verb) => `api/keys/${encodeURIComponent(key.id)}${verb ? `/
 export const keyState = (state) => ({ ok: 'good', cooling: 'busy', disabled: '', failing: 'busy' })[state] ?? 'bad';
 
 const checkText = ({ ok, code, status, latencyMs }) => (ok ? t('keys.works', { ms: duration(latencyMs) })
-  : t('keys.fails', { code, status: status || NONE, ms: duration(latencyMs) }));
+  : t('keys.fails', { code: term('code', code), status: status || NONE }));
 const stateText = (key) => (key.coolingMs > 0 ? t('state.left', { state: term('state', key.state), left: age(key.coolingMs) }) : term('state', key.state));
 const sum = (all) => Object.values(all ?? {}).reduce((a, b) => a + b, 0);
-const errorsText = (key) => Object.entries(key.errors ?? {}).map(([code, n]) => `${code} ${count(n)}`).join(', ') || '0';
+const errorsText = (key) => Object.entries(key.errors ?? {}).map(([code, n]) => `${term('code', code)} ${count(n)}`).join(', ') || '0';
 const listed = (names) => (names?.length ? names.join(', ') : t('all'));
 
 const COLUMNS = [
@@ -25,10 +25,10 @@ const COLUMNS = [
   { id: 'state', text: stateText, badge: (k) => keyState(k.state), sort: (k) => k.state },
   { id: 'check', text: (k) => (k.check ? checkText(k.check) : t('never')), badge: (k) => (k.check ? (k.check.ok ? 'good' : 'bad') : ''), title: (k) => moment(k.check?.at), sort: (k) => k.check?.latencyMs },
   { id: 'weight', number: 1, text: (k) => count(k.weight), sort: (k) => k.weight },
-  { id: 'priority', number: 1, text: (k) => count(k.priority), sort: (k) => k.priority },
+  { id: 'priority', number: 1, text: (k) => count(k.priority), sort: (k) => k.priority, hide: true },
   { id: 'requests', number: 1, text: (k) => count(k.requests), sort: (k) => k.requests },
   { id: 'throttled', number: 1, text: (k) => count(k.throttled), sort: (k) => k.throttled },
-  { id: 'lastUsedAt', text: (k) => moment(k.lastUsedAt), sort: (k) => k.lastUsedAt },
+  { id: 'lastUsedAt', text: (k) => when(k.lastUsedAt), title: (k) => moment(k.lastUsedAt), sort: (k) => k.lastUsedAt },
   { id: 'errors', text: errorsText, title: errorsText, sort: (k) => sum(k.errors) },
   { id: 'inputTokens', number: 1, text: (k) => count(k.inputTokens), sort: (k) => k.inputTokens, hide: true },
   { id: 'outputTokens', number: 1, text: (k) => count(k.outputTokens), sort: (k) => k.outputTokens, hide: true },
@@ -40,10 +40,10 @@ const COLUMNS = [
 ];
 
 const SECRET = { name: 'secret', type: 'secret', needed: true, hint: 'hint.secret' };
-const SHARED = [
+const shared = async (page, chosen) => [
   { name: 'weight', type: 'number', hint: 'hint.weight', value: 1, group: 'more' },
   { name: 'priority', type: 'number', hint: 'hint.priority', value: 0, group: 'more' },
-  { name: 'apps', type: 'names', hint: 'hint.names', group: 'more' },
+  await appsField(page, chosen, { group: 'more' }),
   { name: 'models', type: 'names', hint: 'hint.names', group: 'more' },
   { name: 'account', type: 'text', hint: 'hint.account', group: 'more' },
   { name: 'note', type: 'area', group: 'more' },
@@ -85,15 +85,17 @@ export function open(page) {
   const names = () => upstreams.map((one) => [one.name, one.name]);
 
   async function add() {
+    const fields = await shared(page);
     const key = await createObject({ path: 'api/keys', title: t('keys.add.title'), fields: [
-      { name: 'name', type: 'text', needed: true, hint: 'hint.name' }, { name: 'upstream', type: 'choice', options: names(), needed: true }, SECRET, ...SHARED] });
+      { name: 'name', type: 'text', needed: true, hint: 'hint.name' }, { name: 'upstream', type: 'choice', options: names(), needed: true }, SECRET, ...fields] });
     if (key) toast(t('keys.added', { name: key.name }));
     refresh();
   }
 
   async function change(key) {
+    const fields = await shared(page, key.apps);
     await editObject({ path: pathOf(key), before: key, title: t('keys.edit.title', { name: key.name }),
-      fields: [{ name: 'name', type: 'text', needed: true, hint: 'hint.name' }, ...SHARED.map((field) => ({ ...field, group: undefined, value: undefined }))] });
+      fields: [{ name: 'name', type: 'text', needed: true, hint: 'hint.name' }, ...fields.map((field) => ({ ...field, group: undefined, value: undefined }))] });
     refresh();
   }
 

@@ -47,7 +47,7 @@ function showErrors(place, errors, hasEnds) {
     return;
   }
   const list = h('dl', { class: 'facts' });
-  fillList(list, rows.map(([code, n]) => [code, hasEnds ? h('a', { href: `#ends?code=${encodeURIComponent(code)}` }, count(n)) : count(n)]));
+  fillList(list, rows.map(([code, n]) => [term('code', code), hasEnds ? h('a', { href: `#ends?code=${encodeURIComponent(code)}` }, count(n)) : count(n)]));
   replace(place, list);
 }
 
@@ -57,7 +57,7 @@ function showServer(list, o, versions) {
     [t('server.module'), `mod_bailian_sse ${o.version}`],
     [t('server.children'), o.children.map(child).join(', ')],
     [t('server.turn'), duration(Math.max(0, ...o.children.map((c) => c.turnLongestMs)))],
-    [t('server.store'), t('server.store.text', { state: term('check', o.store.state), queued: count(o.store.queued) }), o.store.state === 'ok' ? '' : 'bad'],
+    [t('server.store'), t('server.store.text', { state: term(o.store.state === 'ok' ? 'check' : 'code', o.store.state), queued: count(o.store.queued) }), o.store.state === 'ok' ? '' : 'bad'],
     [t('server.wal'), bytes(o.store.walBytes)],
     ...(versions ? [[t('server.versions'), Object.entries(versions).map((pair) => pair.join(' ')).join(' · ')]] : []),
   ]);

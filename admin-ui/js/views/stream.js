@@ -15,7 +15,7 @@ const badge = (text, state) => h('span', { class: 'badge', 'data-state': state }
 function facts(s) {
   const rows = [
     s.live ? [t('col.phase'), badge(term('phase', s.phase), phaseState(s.phase))]
-      : [t('col.outcome'), h('span', {}, badge(term('outcome', s.outcome), outcomeState(s.outcome)), ' ', [s.code, s.upstreamCode].filter(Boolean).join(' · '))],
+      : [t('col.outcome'), h('span', {}, badge(term('outcome', s.outcome), outcomeState(s.outcome)), ' ', [s.code && term('code', s.code), s.upstreamCode].filter(Boolean).join(' · '))],
     [t('col.owner'), s.owner], [t('col.app'), s.app], [t('col.transport'), term('transport', s.transport)], [t('col.client'), s.client],
     [t('col.startedAt'), moment(s.startedAt)],
     s.live ? [t('col.age'), age(s.ageMs)] : [t('col.duration'), duration(s.durationMs)],
@@ -34,7 +34,7 @@ function facts(s) {
 }
 
 function line({ atMs, what, n, class: kind, status, outcome }) {
-  const said = t(`what.${what}`, { n: n ?? '', ms: duration(n), class: kind && kind !== 'ok' ? kind : '', status: status || '', outcome: outcome ? term('outcome', outcome) : '' });
+  const said = t(`what.${what}`, { n: n ?? '', ms: duration(n), class: kind && kind !== 'ok' ? term('code', kind) : '', status: status || '', outcome: outcome ? term('outcome', outcome) : '' });
   const state = what === 'failed' || (what === 'end' && outcomeState(outcome) === 'bad') ? 'bad' : ['firstContent', 'end'].includes(what) ? 'good' : '';
   return h('li', { 'data-state': state }, h('time', {}, duration(atMs)), h('span', { class: 'what' }, said));
 }
@@ -70,7 +70,7 @@ export function open(page) {
   const lost = h('p', { class: 'soft', hidden: true });
   const attempts = makeTable({ id: 'attempts', label: t('stream.attempts'), key: (a) => a.n, columns: [
     { id: 'n', number: 1, text: (a) => count(a.n) },
-    { id: 'class', text: (a) => term('check', a.class), badge: (a) => (a.class === 'ok' ? 'good' : 'bad') },
+    { id: 'class', text: (a) => term(a.class === 'ok' ? 'check' : 'code', a.class), title: (a) => a.class, badge: (a) => (a.class === 'ok' ? 'good' : 'bad') },
     { id: 'status', number: 1, text: (a) => (a.status ? String(a.status) : '–') },
     { id: 'upstreamCode', text: (a) => a.code || '–' },
     { id: 'ms', number: 1, text: (a) => duration(a.ms) },
