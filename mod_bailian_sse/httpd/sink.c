@@ -324,10 +324,15 @@ int bl_sink_is_slow(bl_sink_t *sink, bl_ms_t now)
     }
     if (!sink->stuck_since) sink->stuck_since = now;
     if (now < sink->stuck_since + sink->plan.slow_ms) return 0;
+    bl_sink_tell_slow(sink);
+    return 1;
+}
+
+void bl_sink_tell_slow(const bl_sink_t *sink)
+{
     bl_count(bl_engine_shm(sink->plan.engine),
              bl_engine_child(sink->plan.engine), READERS_SLOW, 1);
     bl_log(BL_LOG_INFO, 0,
            BL_LOGNO(1831) BL_STREAM_MSG "its reader took nothing for %d ms",
            BL_STREAM_ARGS(sink->plan.stream), (int)sink->plan.slow_ms);
-    return 1;
 }

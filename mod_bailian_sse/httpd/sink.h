@@ -76,5 +76,10 @@ bl_ms_t bl_sink_next_look(const bl_sink_t *sink);
 
 /* Has the client taken too little for too long (C05)? */
 int bl_sink_is_slow(bl_sink_t *sink, bl_ms_t now);
+void bl_sink_tell_slow(const bl_sink_t *sink); /* counted and logged */
+
+/* How long a thread that writes waits for a client that takes nothing: answers
+ * what it was before, -1 where a connection has no socket of its own. */
+apr_interval_time_t bl_sink_set_patience(conn_rec *c, apr_interval_time_t wait);
 
 #endif

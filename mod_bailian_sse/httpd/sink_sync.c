@@ -136,6 +136,17 @@ static void tell_lag(waiter_t *w)
     bl_reactor_post(w->reactor, &t->letter);
 }
 
+apr_interval_time_t bl_sink_set_patience(conn_rec *c, apr_interval_time_t wait)
+{
+    apr_socket_t *csd = c->master ? NULL : ap_get_conn_socket(c);
+    apr_interval_time_t before = -1;
+
+    if (!csd || wait < 0) return -1;
+    apr_socket_timeout_get(csd, &before);
+    apr_socket_timeout_set(csd, wait);
+    return before;
+}
+
 static apr_status_t write_some(request_rec *r, bl_sink_t *sink,
                                apr_bucket_brigade *bb, int must_flush)
 {
@@ -189,6 +200,18 @@ static int take_flag(waiter_t *w, int *flag)
     return was;
 }
 
+/* A write that fails after so long waited for a client that takes nothing. */
+static apr_status_t write_in_time(request_rec *r, waiter_t *w)
+{
+    bl_ms_t began = bl_clock_ms();
+    apr_status_t rv = write_some(r, w->sink, w->bb, 1);
+
+    if (rv != APR_SUCCESS && bl_clock_ms() >= began + w->sink->plan.slow_ms) {
+        bl_sink_tell_slow(w->sink);
+    }
+    return rv;
+}
+
 /* 1 = the answer was sent to its end, 0 = the client went. */
 static int feed(request_rec *r, waiter_t *w)
 {
@@ -203,7 +226,7 @@ static int feed(request_rec *r, waiter_t *w)
         bl_sink_fill(sink, bl_clock_ms());
         bl_sink_beat(sink, bl_clock_ms(), 0);
         while (bl_sink_pending(sink)) {
-            if (write_some(r, sink, w->bb, 1) != APR_SUCCESS) return 0;
+            if (write_in_time(r, w) != APR_SUCCESS) return 0;
             tell_lag(w);
             if (!bl_sink_pending(sink)) bl_sink_fill(sink, bl_clock_ms());
         }
@@ -254,6 +277,8 @@ int bl_sink_run_sync(request_rec *r, bl_sink_t *sink)
 {
     bl_engine_t *e = sink->plan.engine;
     pthread_condattr_t attr;
+    apr_interval_time_t patience = bl_sink_set_patience(
+        r->connection, apr_time_from_msec(sink->plan.slow_ms));
     waiter_t w;
     int is_whole;
 
@@ -275,6 +300,7 @@ int bl_sink_run_sync(request_rec *r, bl_sink_t *sink)
     is_whole = feed(r, &w);
     ask_reactor(&w, on_close);
     close_body(r, sink, is_whole);
+    bl_sink_set_patience(r->connection, patience);
     pthread_cond_destroy(&w.woken);
     pthread_mutex_destroy(&w.lock);
     bl_sink_destroy(sink);

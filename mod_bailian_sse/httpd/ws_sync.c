@@ -3,6 +3,7 @@
  * ws_sync - a WebSocket whose handler's thread reads, waits and writes:
  * prefork, worker, HTTP/2 (RFC 8441), chains with a filter that may wait.
  */
+#include "sink.h"
 #include "ws_socket.h"
 #include "base/clock.h"
 #include "shm/stats.h"
@@ -132,10 +133,12 @@ static void write_some(sync_t *w)
     APR_BRIGADE_INSERT_TAIL(w->bb, apr_bucket_flush_create(w->c->bucket_alloc));
     rv = ap_pass_brigade(w->c->output_filters, w->bb);
     apr_brigade_cleanup(w->bb);
-    if (rv != APR_SUCCESS || w->c->aborted)
-        s->is_lost = 1;
-    else
+    if (rv == APR_SUCCESS && !w->c->aborted) {
         bl_socket_sent(s, n);
+        return;
+    }
+    bl_socket_tick(s, bl_clock_ms()); /* it says so of a slow client */
+    s->is_lost = 1;
 }
 
 static void wait_for_news(sync_t *w)
@@ -197,6 +200,8 @@ static int readable_fd(conn_rec *c)
 int bl_ws_run_sync(request_rec *r, bl_socket_t *s)
 {
     bl_engine_t *e = s->engine;
+    apr_interval_time_t patience = bl_sink_set_patience(
+        r->connection, apr_time_from_msec(s->conf.slow_ms));
     sync_t w;
 
     memset(&w, 0, sizeof(w));
@@ -217,6 +222,7 @@ int bl_ws_run_sync(request_rec *r, bl_socket_t *s)
         close(w.event_fd);
     }
     if (s->is_lost) w.c->aborted = 1;
+    bl_sink_set_patience(w.c, patience);
     pthread_cond_destroy(&w.done);
     pthread_mutex_destroy(&w.lock);
     bl_socket_unref(s);

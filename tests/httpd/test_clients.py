@@ -10,6 +10,7 @@ from answers import TEA, TEA_TEXT, assert_answer, last, piece
 from env import build, canary, raw
 from env.environment import ask_body
 from env.polling import FACTOR, until
+from test_modes import modes
 
 
 def closed(env, number=0):
@@ -151,6 +152,7 @@ def test_c03_half_closed_client_still_gets_its_answer(env):
 
 
 # --- C05, C06: slow readers -------------------------------------------------
+@modes("event", "worker")
 @pytest.mark.server(locations='<Location "/slow">\nSetHandler bailian-sse\n'
                     "BailianAnonymous on\nBailianSlowClientTimeout 1s\n"
                     "BailianDisconnect cancel\n</Location>")
@@ -163,6 +165,7 @@ def test_c05_reader_that_stops_is_closed_and_others_are_not(env):
     record = env.bailian.request(0, state="closed", seconds=20)
     assert record["ended_by"] in ("peer-fin", "peer-reset")
     assert env.ended(stuck, base="/slow")["outcome"] == "cancelled"
+    env.log.wait_for("BL1831", 20)
     stuck.read(seconds=5)
     assert not stuck.is_completed
 

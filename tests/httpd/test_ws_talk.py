@@ -576,6 +576,7 @@ def test_idle_connections_hold_no_worker(env):
         assert socket.until_closed(20) == 1000
 
 
+@modes("event", "prefork")
 @pytest.mark.server(locations="""
 <Location "/slow">
     SetHandler bailian-sse
@@ -585,8 +586,7 @@ def test_idle_connections_hold_no_worker(env):
 </Location>
 """)
 def test_c20_client_that_takes_nothing_is_disconnected(env):
-    """Its neighbour is served. (Where a thread waits for the client, httpd's
-    own Timeout ends it.)"""
+    """Its neighbour is served."""
     stuck = ws.Talk(env.connect(rcvbuf=4096), "/slow/ws?userId=u1")
     stuck.greeted()
     stuck.ask(canary.PROMPT, model="u28-firehose")
