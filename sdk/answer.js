@@ -211,6 +211,7 @@ export class Answer {
         feed(silenceMs);
       },
       mayClimb: () => this.#ladder.mayClimb(this.#options.now()),
+      climbInMs: () => this.#ladder.climbInMs(this.#options.now()),
       gate: async () => {
         if (this.#open) {
           stop(timer);

@@ -39,8 +39,8 @@ export class Http {
 
   // A response with a status of success. Throws Lost, BailianError, or what the
   // signal was aborted with.
-  // isStream: the answer is read while it comes.
-  async request(method, path, { query, headers, body, signal, isStream } = {}) {
+  // isStream: the answer is read while it comes. isHeld: it may take long to come.
+  async request(method, path, { query, headers, body, signal, isStream, isHeld } = {}) {
     const { fetch } = this.#options;
     const language = valueOf(this.#options.language);
     const own = await valueOf(this.#options.headers);
@@ -49,7 +49,7 @@ export class Http {
     let response;
     try {
       response = await fetch(this.url(path, query), {
-        method, headers: sent, signal, isStream, cache: 'no-store', body: body === undefined ? undefined : JSON.stringify(body),
+        method, headers: sent, signal, isStream, isHeld, cache: 'no-store', body: body === undefined ? undefined : JSON.stringify(body),
       });
     } catch (cause) {
       if (signal?.aborted) throw signal.reason;

@@ -47,6 +47,11 @@ export class Ladder {
     return this.#at > 0 && nowMs >= this.#memory.climbAt;
   }
 
+  // Until then; Infinity when there is nothing above.
+  climbInMs(nowMs) {
+    return this.#at > 0 ? Math.max(this.#memory.climbAt - nowMs, 0) : Infinity;
+  }
+
   climb(nowMs) {
     this.#at -= 1;
     this.#memory.climbAt = nowMs + this.#memory.waitMs; // one prober at a time

@@ -7,7 +7,7 @@
 // Both give an async iterable of {retry} and of items (events.js), and throw
 // Lost (a passing loss) or BailianError (a refusal). control has `signal`,
 // `alive()`, to be called whenever bytes came, `opened()`, `gate()`, which is
-// awaited before more is read, and `mayClimb()`. A new transport is one more
+// awaited before more is read, `mayClimb()` and `climbInMs()`. A new transport is one more
 // object of this kind, with `name`, and where it is so `isHttpStream` (needs an
 // HTTP answer that is not held back), `isQuiet` (has no heartbeats).
 import { plainTransport } from './plain.js';

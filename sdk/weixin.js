@@ -11,7 +11,7 @@ const PLACES = 8;
 const STREAM_PLACES = 5;
 const METHODS = { PATCH: 'POST' }; // wx.request has no PATCH; the server takes POST for it
 
-// Short requests wait for a place, streams do not: they would wait for minutes.
+// Short requests wait for a place, those that last do not: they would wait for minutes.
 export class Places {
   #taken = 0;
   #streams = 0;
@@ -178,7 +178,7 @@ function onAwake(wx, tell) {
 export function weixinPlatform(wx) {
   const places = new Places();
   const placed = (call) => async (url, init) => {
-    const leave = await places.take(init.isStream);
+    const leave = await places.take(init.isStream || init.isHeld);
     if (!init.signal?.aborted) return call(wx, url, init, leave);
     leave();
     throw init.signal.reason;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "encoder_batch.h"
 #include "encoder_session.h"
 #include "base/errors.h"
 #include "base/utf8.h"
@@ -149,8 +150,8 @@ static const bl_encoder_kind_t text = {"text",
                                        text_silence,
                                        text_reconnect,
                                        NULL};
-static const bl_encoder_kind_t *const kinds[] = {&sse, &text, &bl_encoder_poll,
-                                                 &bl_encoder_sync};
+static const bl_encoder_kind_t *const kinds[] = {
+    &sse, &text, &bl_encoder_batch, &bl_encoder_poll, &bl_encoder_sync};
 
 const bl_encoder_kind_t *bl_encoder_find(const char *name)
 {

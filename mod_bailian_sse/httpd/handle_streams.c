@@ -48,7 +48,7 @@ int bl_serve_stream(request_rec *r, bl_call_t *call, bl_stream_t *s,
     set_heartbeat(call, s->app, &plan);
     plan.slow_ms = call->conf.slow_ms;
     plan.expires_ms = bl_call_expiry(call);
-    plan.pace_ms = call->form.pace_ms;
+    plan.pace_ms = plan.kind->answer ? 0 : call->form.pace_ms;
     plan.answer_ms = bl_clock_ms() + call->form.wait_ms;
     plan.wants_whole = call->form.wants_whole;
     plan.is_ascii = call->form.is_ascii;
@@ -91,19 +91,15 @@ static int nothing_more(request_rec *r)
 static int serve(request_rec *r, bl_call_t *call, bl_stream_t *s,
                  apr_uint64_t after, const char *as)
 {
+    int is_batch = !strcmp(as, "json"), n;
     bl_event_t ev;
-    int n, rc;
 
-    if (!strcmp(as, "json")) {
-        rc = bl_serve_batch(r, call, s, after);
-        bl_stream_unref(s);
-        return rc;
-    }
-    if (!strcmp(as, "poll")) {
+    if (is_batch || !strcmp(as, "poll")) {
         bl_batch_catch_up(call, s);
         bl_engine_polled(call->engine, s);
     }
-    if (bl_journal_read(s->journal, after, &ev, 1, &n) == APR_EOF) {
+    if (!is_batch && bl_journal_read(s->journal, after, &ev, 1, &n) == APR_EOF)
+    {
         bl_stream_unref(s);
         return nothing_more(r);
     }

@@ -1,5 +1,5 @@
 /*! bailian-stream. SPDX-License-Identifier: Apache-2.0. Made by build/sdk-umd.mjs: do not edit.
-    sources b14c240f97897bcea89715223dfb507e34182e4aa358bdfc5cf1428423bc8158 */
+    sources 3046fcf638bc6768f4f3441bd9b4f2356473a7020e4d11a46320927980f7c455 */
 (function (root, make) {
   if (typeof module === 'object' && module.exports) module.exports = make(root);
   else if (typeof define === 'function' && define.amd) define([], function () { return make(root); });
@@ -662,6 +662,10 @@ var made = (() => {
     mayClimb(nowMs) {
       return __privateGet(this, _at) > 0 && nowMs >= __privateGet(this, _memory).climbAt;
     }
+    // Until then; Infinity when there is nothing above.
+    climbInMs(nowMs) {
+      return __privateGet(this, _at) > 0 ? Math.max(__privateGet(this, _memory).climbAt - nowMs, 0) : Infinity;
+    }
     climb(nowMs) {
       __privateSet(this, _at, __privateGet(this, _at) - 1);
       __privateGet(this, _memory).climbAt = nowMs + __privateGet(this, _memory).waitMs;
@@ -1058,6 +1062,7 @@ var made = (() => {
         feed(silenceMs);
       },
       mayClimb: () => __privateGet(this, _ladder).mayClimb(__privateGet(this, _options3).now()),
+      climbInMs: () => __privateGet(this, _ladder).climbInMs(__privateGet(this, _options3).now()),
       gate: () => __async(this, null, function* () {
         if (__privateGet(this, _open)) {
           stop(timer);
@@ -1277,9 +1282,9 @@ var made = (() => {
     }
     // A response with a status of success. Throws Lost, BailianError, or what the
     // signal was aborted with.
-    // isStream: the answer is read while it comes.
+    // isStream: the answer is read while it comes. isHeld: it may take long to come.
     request(_0, _1) {
-      return __async(this, arguments, function* (method, path2, { query, headers, body, signal, isStream } = {}) {
+      return __async(this, arguments, function* (method, path2, { query, headers, body, signal, isStream, isHeld } = {}) {
         const { fetch } = __privateGet(this, _options4);
         const language = valueOf(__privateGet(this, _options4).language);
         const own = yield valueOf(__privateGet(this, _options4).headers);
@@ -1292,6 +1297,7 @@ var made = (() => {
             headers: sent,
             signal,
             isStream,
+            isHeld,
             cache: "no-store",
             body: body === void 0 ? void 0 : JSON.stringify(body)
           });
@@ -1603,7 +1609,7 @@ var made = (() => {
     const places = new Places();
     const placed = (call) => (url, init) => __async(null, null, function* () {
       var _a;
-      const leave = yield places.take(init.isStream);
+      const leave = yield places.take(init.isStream || init.isHeld);
       if (!((_a = init.signal) == null ? void 0 : _a.aborted)) return call(wx2, url, init, leave);
       leave();
       throw init.signal.reason;
@@ -1759,25 +1765,48 @@ var made = (() => {
   }
 
   // polling.js
+  var HOLD_MS = 25e3;
+  var HOLD_LEAST_MS = 1e3;
+  var GATHER_MS = 200;
   var LEAST_MS = 500;
   var MOST_MS = 3e3;
-  function batch(http, place2, control) {
+  var MISSES = 2;
+  function batch(http, place2, control, holdMs = 0) {
     return __async(this, null, function* () {
       const response = yield http.request("GET", `streams/${place2.streamId}/events`, {
-        query: { as: "json", after: String(place2.seq) },
-        signal: control.signal
+        query: __spreadValues({ as: "json", after: String(place2.seq) }, holdMs && { wait: String(holdMs) }),
+        signal: control.signal,
+        isHeld: holdMs > 0
       });
       if (response.status === 204) return { events: [], next: place2.seq, isNothing: true };
       return jsonOf(response, control);
     });
   }
-  function poll(http, place2, control, sleep2) {
+  function holdMsOf(memory, control) {
+    const ms = memory.misses < MISSES ? Math.min(HOLD_MS, Math.round(control.climbInMs())) : 0;
+    return ms < HOLD_LEAST_MS ? 0 : ms;
+  }
+  function held(http, place2, control, holdMs, memory) {
+    return __async(this, null, function* () {
+      try {
+        const found = yield batch(http, place2, control, holdMs);
+        memory.misses = 0;
+        return found;
+      } catch (failure) {
+        if ((failure == null ? void 0 : failure.reason) === "busy") return batch(http, place2, control);
+        if (failure instanceof Lost && failure.reason !== "closed") memory.misses += 1;
+        throw failure;
+      }
+    });
+  }
+  function poll(http, place2, control, sleep2, memory) {
     return __asyncGenerator(this, null, function* () {
       let at = __spreadValues({}, place2);
       let wait = LEAST_MS;
+      let holdMs = 0;
       for (; ; ) {
         yield new __await(control.gate());
-        const { events, next, complete, isNothing } = yield new __await(batch(http, at, control));
+        const { events, next, complete, isNothing } = yield new __await(holdMs ? held(http, at, control, holdMs, memory) : batch(http, at, control));
         control.opened();
         control.alive();
         for (const event of events) yield fromBatch(at.streamId, event);
@@ -1786,7 +1815,8 @@ var made = (() => {
         if (control.mayClimb()) yield CLIMB;
         wait = events.length ? LEAST_MS : Math.min(wait * 1.5, MOST_MS);
         at = { streamId: at.streamId, seq: next };
-        yield new __await(sleep2(wait, control.signal));
+        holdMs = holdMsOf(memory, control);
+        yield new __await(sleep2(holdMs && events.length ? GATHER_MS : wait, control.signal));
       }
     });
   }
@@ -1796,18 +1826,19 @@ var made = (() => {
     });
   }
   function pollTransport(http, sleep2, { name = "poll", reading = http } = {}) {
+    const memory = { misses: 0 };
     return {
       name,
       ask(question, control) {
         return __asyncGenerator(this, null, function* () {
           const streamId = yield new __await(begin(http, question, control));
           yield { streamId, isNamed: true };
-          yield* __yieldStar(poll(reading, { streamId, seq: 0 }, control, sleep2));
+          yield* __yieldStar(poll(reading, { streamId, seq: 0 }, control, sleep2, memory));
         });
       },
       resume(place2, control) {
         return __asyncGenerator(this, null, function* () {
-          yield* __yieldStar(poll(reading, place2, control, sleep2));
+          yield* __yieldStar(poll(reading, place2, control, sleep2, memory));
         });
       }
     };

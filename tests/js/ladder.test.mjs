@@ -76,9 +76,9 @@ const started = batch([{ seq: 1, kind: 'start' }, { seq: 2, kind: 'delta', text:
 
 const none = batch([]);
 none.parts = [JSON.stringify({ streamId: STREAM, events: [], next: 2, complete: false })];
-// The second loss is waited for 1500 ms, a batch without news is asked for 500 ms
+// The second loss is waited for 1500 ms, a batch without news is asked for 200 ms
 // after the first one: then it is time to climb.
-const POLLING = { transport: ['sse', 'poll'], climbMs: 1800 };
+const POLLING = { transport: ['sse', 'poll'], climbMs: 1650 };
 
 async function read(answers, options = {}, aside) {
   const time = clock();

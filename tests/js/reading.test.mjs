@@ -316,6 +316,28 @@ test('polling tells the same events, and its end is proven too', async () => {
   assert.deepEqual(run.end.usage, { inputTokens: 1 });
 });
 
+test('polls after the first are held by the server, until two of them in a row got no answer', async () => {
+  const posted = json({ success: true, data: { sessionId: 'c', streamId: STREAM } });
+  const news = (seq) => batch([{ seq, kind: 'delta', text: 'x' }]);
+  const fields = { outcome: 'error', reason: 'upstream_cut' };
+  const run = await ask([posted, batch([{ seq: 1, kind: 'start' }]), news(2), LOST, news(3), SILENCE, news(4), news(5),
+    batch([{ seq: 6, kind: 'end', fields }], true)], { options: { transport: 'poll' } });
+  const waits = run.asked.slice(1).map(({ url }) => Number(/wait=(\d+)/.exec(url)?.[1] ?? 0));
+  assert.deepEqual(waits, [0, 25000, 25000, 0, 25000, 0, 0, 0]);
+  assert.equal(run.error.code, 'upstream_cut');
+  assert.equal(run.answer.text, 'xxxx');
+});
+
+test('a server that does not hold polls is asked less and less often', async () => {
+  const time = clock();
+  const none = json({ streamId: STREAM, events: [], next: 1, complete: false });
+  const last = batch([{ seq: 2, kind: 'end', fields: { outcome: 'error', reason: 'upstream_cut' } }], true);
+  const played = server([batch([{ seq: 1, kind: 'start' }]), none, none, none, last]);
+  const client = new BailianClient({ base: '/b', fetch: played.fetch, transport: 'poll', ...time.options });
+  await assert.rejects(client.follow({ streamId: STREAM }).done, { code: 'upstream_cut' });
+  assert.deepEqual(time.waits, [200, 750, 1125, 1687.5]);
+});
+
 test('two connections in a row without a byte make it poll, by the same key', async () => {
   const posted = json({ success: true, data: { sessionId: 'c', streamId: STREAM } });
   const fields = { outcome: 'error', reason: 'upstream_cut' };
