@@ -92,18 +92,39 @@ static size_t title_bytes(const char *s)
     return n;
 }
 
-static apr_status_t upsert_conversation(bl_db_t *db, const begin_job_t *j,
-                                        apr_int64_t *pid)
+/* Why the statements here look up a row first and then change it by its id,
+ * one row each: for RETURNING SQLite opens a b-tree of its own, and for what
+ * may fail after its first row it keeps a copy of every page it changes. Both
+ * cost more than all the rest of the job. */
+static apr_status_t find_row(bl_db_t *db, sqlite3_stmt *st, apr_int64_t *pid)
+{
+    apr_status_t rv = bl_db_step(db, st);
+
+    if (rv == APR_SUCCESS) *pid = sqlite3_column_int64(st, 0);
+    bl_db_done(st);
+    return rv;
+}
+
+/* APR_EOF: no live stream of that id. */
+static apr_status_t find_live(bl_db_t *db, const unsigned char *id,
+                              apr_int64_t *pid)
+{
+    static const char sql[] =
+        "SELECT id FROM stream WHERE stream_id = ?1 AND outcome = 0";
+    sqlite3_stmt *st = bl_db_stmt(db, sql);
+
+    if (!st) return bl_db_failure(db);
+    bl_db_blob(st, 1, id, BL_ID_BYTES);
+    return find_row(db, st, pid);
+}
+
+static apr_status_t add_conversation(bl_db_t *db, const begin_job_t *j,
+                                     const char *title, apr_int64_t *pid)
 {
     static const char sql[] =
         "INSERT INTO conversation (owner, client_id, title, created_at,"
-        " updated_at) VALUES (?1, ?2, ?3, ?4, ?4)"
-        " ON CONFLICT (owner, client_id)"
-        " DO UPDATE SET updated_at = max(updated_at, excluded.updated_at),"
-        " title = CASE title WHEN '' THEN excluded.title ELSE title END"
-        " RETURNING id";
+        " updated_at) VALUES (?1, ?2, ?3, ?4, ?4)";
     sqlite3_stmt *st = bl_db_stmt(db, sql);
-    const char *title = j->b.question + strspn(j->b.question, " \t\r\n");
     apr_status_t rv;
 
     if (!st) return bl_db_failure(db);
@@ -111,43 +132,93 @@ static apr_status_t upsert_conversation(bl_db_t *db, const begin_job_t *j,
     bl_db_text(st, 2, j->b.conversation_id);
     bl_db_text_n(st, 3, title, title_bytes(title));
     bl_db_int(st, 4, j->b.at);
-    rv = bl_db_step(db, st);
-    if (rv == APR_SUCCESS) {
-        *pid = sqlite3_column_int64(st, 0);
-        rv = bl_db_run(db, st, NULL);
-    }
-    else {
-        bl_db_done(st);
-    }
+    rv = bl_db_run(db, st, NULL);
+    *pid = sqlite3_last_insert_rowid(bl_db_handle(db));
     return rv;
 }
 
-/* Question and answer in one statement; the answer's id follows the
- * question's, and is the id of the stream as well. */
+static apr_status_t touch_conversation(bl_db_t *db, const begin_job_t *j,
+                                       const char *title, apr_int64_t id)
+{
+    static const char sql[] =
+        "UPDATE conversation SET updated_at = max(updated_at, ?2),"
+        " title = CASE title WHEN '' THEN ?3 ELSE title END WHERE id = ?1";
+    sqlite3_stmt *st = bl_db_stmt(db, sql);
+
+    if (!st) return bl_db_failure(db);
+    bl_db_int(st, 1, id);
+    bl_db_int(st, 2, j->b.at);
+    bl_db_text_n(st, 3, title, title_bytes(title));
+    return bl_db_run(db, st, NULL);
+}
+
+static apr_status_t upsert_conversation(bl_db_t *db, const begin_job_t *j,
+                                        apr_int64_t *pid)
+{
+    static const char sql[] =
+        "SELECT id FROM conversation WHERE owner = ?1 AND client_id = ?2";
+    sqlite3_stmt *st = bl_db_stmt(db, sql);
+    const char *title = j->b.question + strspn(j->b.question, " \t\r\n");
+    apr_status_t rv;
+
+    if (!st) return bl_db_failure(db);
+    bl_db_text(st, 1, j->b.owner);
+    bl_db_text(st, 2, j->b.conversation_id);
+    rv = find_row(db, st, pid);
+    if (rv == APR_SUCCESS) return touch_conversation(db, j, title, *pid);
+    return rv == APR_EOF ? add_conversation(db, j, title, pid) : rv;
+}
+
+static apr_status_t insert_question(bl_db_t *db, const begin_job_t *j,
+                                    apr_int64_t conversation, apr_int64_t id)
+{
+    static const char sql[] =
+        "INSERT INTO message (id, conversation_id, role, answer_id, item_id,"
+        " content, created_at) VALUES (?1, ?2, 'user', ?3, ?4, ?5, ?6)";
+    sqlite3_stmt *st = bl_db_stmt(db, sql);
+
+    if (!st) return bl_db_failure(db);
+    bl_db_int(st, 1, id);
+    bl_db_int(st, 2, conversation);
+    bl_db_int(st, 3, id + 1);
+    bl_db_text(st, 4, j->b.item_id);
+    bl_db_text(st, 5, j->b.question);
+    bl_db_int(st, 6, j->b.at);
+    return bl_db_run(db, st, NULL);
+}
+
+static apr_status_t insert_answer(bl_db_t *db, const begin_job_t *j,
+                                  apr_int64_t conversation, apr_int64_t id)
+{
+    static const char sql[] =
+        "INSERT INTO message (id, conversation_id, role, content, created_at)"
+        " VALUES (?1, ?2, 'assistant', '', ?3)";
+    sqlite3_stmt *st = bl_db_stmt(db, sql);
+
+    if (!st) return bl_db_failure(db);
+    bl_db_int(st, 1, id);
+    bl_db_int(st, 2, conversation);
+    bl_db_int(st, 3, j->b.at);
+    return bl_db_run(db, st, NULL);
+}
+
+/* The answer's id follows the question's, and is the id of the stream as
+ * well. */
 static apr_status_t insert_messages(bl_db_t *db, const begin_job_t *j,
                                     apr_int64_t conversation, apr_int64_t *pid)
 {
     static const char sql_next[] = "SELECT coalesce(max(id), 0) FROM message";
-    static const char sql[] =
-        "INSERT INTO message (id, conversation_id, role, answer_id, item_id,"
-        " content, created_at) VALUES"
-        " (?1, ?3, 'user', ?2, ?4, ?5, ?6),"
-        " (?2, ?3, 'assistant', NULL, NULL, '', ?6)";
     apr_int64_t newest = 0;
     apr_status_t rv = bl_db_number(db, sql_next, 0, &newest);
-    sqlite3_stmt *st;
 
-    if (rv != APR_SUCCESS) return rv;
-    st = bl_db_stmt(db, sql);
-    if (!st) return bl_db_failure(db);
-    bl_db_int(st, 1, newest + 1);
-    bl_db_int(st, 2, newest + 2);
-    bl_db_int(st, 3, conversation);
-    bl_db_text(st, 4, j->b.item_id);
-    bl_db_text(st, 5, j->b.question);
-    bl_db_int(st, 6, j->b.at);
+    if (rv == APR_SUCCESS) {
+        rv = insert_question(db, j, conversation, newest + 1);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = insert_answer(db, j, conversation, newest + 2);
+    }
     *pid = newest + 2;
-    return bl_db_run(db, st, NULL);
+    return rv;
 }
 
 static apr_status_t run_begin(bl_db_t *db, void *job)
@@ -247,25 +318,26 @@ static apr_status_t run_events(bl_db_t *db, void *job)
 {
     static const char sql[] =
         "INSERT INTO stream_event (stream, first_seq, last_seq, data)"
-        " SELECT id, ?2, ?3, ?4 FROM stream WHERE stream_id = ?1"
-        " AND outcome = 0";
+        " VALUES (?1, ?2, ?3, ?4)";
     const events_job_t *j = job;
-    sqlite3_stmt *st = bl_db_stmt(db, sql);
-    apr_status_t rv;
-    int changed = 0;
+    apr_int64_t id = 0;
+    apr_status_t rv = find_live(db, j->id, &id);
+    sqlite3_stmt *st;
 
-    if (!st) return bl_db_failure(db);
-    bl_db_blob(st, 1, j->id, BL_ID_BYTES);
-    bl_db_int(st, 2, (apr_int64_t)j->first_seq);
-    bl_db_int(st, 3, (apr_int64_t)j->last_seq);
-    bl_db_blob(st, 4, j->run, j->run_len);
-    rv = bl_db_run(db, st, &changed);
-    if (rv == APR_SUCCESS && !changed) {
+    if (rv == APR_EOF) {
         bl_log(BL_LOG_DEBUG, 0,
                BL_LOGNO(1410) "events of a stream that is not live were left "
                               "out: deleted, or ended before");
+        return APR_SUCCESS;
     }
-    return rv;
+    if (rv != APR_SUCCESS) return rv;
+    st = bl_db_stmt(db, sql);
+    if (!st) return bl_db_failure(db);
+    bl_db_int(st, 1, id);
+    bl_db_int(st, 2, (apr_int64_t)j->first_seq);
+    bl_db_int(st, 3, (apr_int64_t)j->last_seq);
+    bl_db_blob(st, 4, j->run, j->run_len);
+    return bl_db_run(db, st, NULL);
 }
 
 apr_status_t bl_store_put_events(bl_store_t *s, const char *stream_id,
@@ -312,11 +384,11 @@ static void drop_end(bl_job_t *job)
     drop_job(job);
 }
 
-static void bind_end(sqlite3_stmt *st, const end_job_t *j)
+static void bind_end(sqlite3_stmt *st, const end_job_t *j, apr_int64_t id)
 {
     const bl_store_end_t *e = &j->e;
 
-    bl_db_blob(st, 1, j->id, BL_ID_BYTES);
+    bl_db_int(st, 1, id);
     bl_db_int(st, 2, e->outcome);
     bl_db_text(st, 3, e->reason);
     bl_db_text(st, 4, e->finish_reason);
@@ -339,9 +411,7 @@ static void bind_end(sqlite3_stmt *st, const end_job_t *j)
     if (e->timeline_len) bl_db_blob(st, 21, e->timeline, e->timeline_len);
 }
 
-/* APR_EOF: no live stream of that id. */
-static apr_status_t end_stream(bl_db_t *db, const end_job_t *j,
-                               apr_int64_t *pid)
+static apr_status_t end_stream(bl_db_t *db, const end_job_t *j, apr_int64_t id)
 {
     static const char sql[] =
         "UPDATE stream SET outcome = ?2, reason = ?3, finish_reason = ?4,"
@@ -350,22 +420,12 @@ static apr_status_t end_stream(bl_db_t *db, const end_job_t *j,
         " attempts = ?12, attempts_json = ?13, key_id = ?14,"
         " input_tokens = ?15, output_tokens = ?16, first_content_ms = ?17,"
         " duration_ms = ?18, ended_at = ?19, key_last4 = ?20,"
-        " timeline = ?21"
-        " WHERE stream_id = ?1 AND outcome = 0 RETURNING id";
+        " timeline = ?21 WHERE id = ?1";
     sqlite3_stmt *st = bl_db_stmt(db, sql);
-    apr_status_t rv;
 
     if (!st) return bl_db_failure(db);
-    bind_end(st, j);
-    rv = bl_db_step(db, st);
-    if (rv == APR_SUCCESS) {
-        *pid = sqlite3_column_int64(st, 0);
-        rv = bl_db_run(db, st, NULL);
-    }
-    else {
-        bl_db_done(st);
-    }
-    return rv;
+    bind_end(st, j, id);
+    return bl_db_run(db, st, NULL);
 }
 
 static apr_status_t fill_answer(bl_db_t *db, const end_job_t *j, apr_int64_t id)
@@ -406,9 +466,10 @@ static apr_status_t run_end(bl_db_t *db, void *job)
 {
     const end_job_t *j = job;
     apr_int64_t id = 0;
-    apr_status_t rv = end_stream(db, j, &id);
+    apr_status_t rv = find_live(db, j->id, &id);
 
     if (rv == APR_EOF) return APR_SUCCESS;
+    if (rv == APR_SUCCESS) rv = end_stream(db, j, id);
     if (rv == APR_SUCCESS) rv = fill_answer(db, j, id);
     if (rv == APR_SUCCESS) rv = count_usage(db, j, id);
     return rv;

@@ -12,14 +12,12 @@ static apr_int64_t countable(apr_int64_t tokens)
     return tokens < TOKENS_MOST ? tokens : TOKENS_MOST;
 }
 
-apr_status_t bl_usage_add(bl_db_t *db, const bl_usage_t *u)
+static apr_status_t add_to_day(bl_db_t *db, const bl_usage_t *u,
+                               const char *owner, const char *app)
 {
     static const char sql[] =
         "INSERT INTO usage_day (day, owner, app, key_id, streams, failures,"
-        " input_tokens, output_tokens)"
-        " SELECT ?2, c.owner, s.app, ?3, 1, ?4, ?5, ?6 FROM stream s"
-        " JOIN message m ON m.id = s.id"
-        " JOIN conversation c ON c.id = m.conversation_id WHERE s.id = ?1"
+        " input_tokens, output_tokens) VALUES (?1, ?2, ?3, ?4, 1, ?5, ?6, ?7)"
         " ON CONFLICT (day, owner, app, key_id) DO UPDATE SET"
         " streams = streams + 1, failures = failures + excluded.failures,"
         " input_tokens = input_tokens + excluded.input_tokens,"
@@ -27,13 +25,36 @@ apr_status_t bl_usage_add(bl_db_t *db, const bl_usage_t *u)
     sqlite3_stmt *st = bl_db_stmt(db, sql);
 
     if (!st) return bl_db_failure(db);
-    bl_db_int(st, 1, u->stream);
-    bl_db_int(st, 2, u->at / BL_DAY_US);
-    bl_db_int(st, 3, u->key_id);
-    bl_db_int(st, 4, u->is_failure);
-    bl_db_int(st, 5, countable(u->input_tokens));
-    bl_db_int(st, 6, countable(u->output_tokens));
+    bl_db_int(st, 1, u->at / BL_DAY_US);
+    bl_db_text(st, 2, owner);
+    bl_db_text(st, 3, app);
+    bl_db_int(st, 4, u->key_id);
+    bl_db_int(st, 5, u->is_failure);
+    bl_db_int(st, 6, countable(u->input_tokens));
+    bl_db_int(st, 7, countable(u->output_tokens));
     return bl_db_run(db, st, NULL);
+}
+
+/* Two statements: INSERT ... SELECT would keep a copy of each page that it
+ * changes (journal_store.c). */
+apr_status_t bl_usage_add(bl_db_t *db, const bl_usage_t *u)
+{
+    static const char sql[] =
+        "SELECT c.owner, s.app FROM stream s JOIN message m ON m.id = s.id"
+        " JOIN conversation c ON c.id = m.conversation_id WHERE s.id = ?1";
+    sqlite3_stmt *st = bl_db_stmt(db, sql);
+    apr_status_t rv;
+
+    if (!st) return bl_db_failure(db);
+    bl_db_int(st, 1, u->stream);
+    rv = bl_db_step(db, st);
+    if (rv == APR_SUCCESS) {
+        /* Its columns are ours until it is done. */
+        rv = add_to_day(db, u, (const char *)sqlite3_column_text(st, 0),
+                        (const char *)sqlite3_column_text(st, 1));
+    }
+    bl_db_done(st);
+    return rv == APR_EOF ? APR_SUCCESS : rv;
 }
 
 apr_status_t bl_store_tokens_of_day(bl_store_t *s, const char *owner, int day,
