@@ -13,7 +13,7 @@
 #define OUT_LIMIT (6 * BL_MAX_ANSWER_BYTES + BL_PASS_BYTES)
 /* An answer that is there that soon (a cache, a refusal) and is short is
  * written by the handler itself: parking costs more than it. */
-#define GRACE_MS 2
+#define GRACE_MS 5
 #define KEEP_BYTES 4096 /* a waiting sink holds no more than this */
 
 static void count_reader(bl_sink_t *sink)

@@ -18,6 +18,7 @@
 /* An HTTP/2 stream has no descriptor of its own: mod_http2 says by `aborted`
  * that its client went, and that is looked for (C02). */
 #define STREAM_LOOK_MS 50
+#define ENDED_BYTES (16 * 1024) /* of an answer that had ended */
 
 typedef struct waiter_t {
     bl_sink_t *sink;
@@ -147,8 +148,10 @@ apr_interval_time_t bl_sink_set_patience(conn_rec *c, apr_interval_time_t wait)
     return before;
 }
 
+/* Written at once, but for the last bytes of a good end (is_last): the end of
+ * the body and of the request leave with them. */
 static apr_status_t write_some(request_rec *r, bl_sink_t *sink,
-                               apr_bucket_brigade *bb, int must_flush)
+                               apr_bucket_brigade *bb, int is_last)
 {
     conn_rec *c = r->connection;
     size_t n = bl_sink_pending(sink);
@@ -157,9 +160,9 @@ static apr_status_t write_some(request_rec *r, bl_sink_t *sink,
     if (n > BL_PASS_BYTES) n = BL_PASS_BYTES;
     APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_transient_create(
                                     bl_sink_bytes(sink), n, c->bucket_alloc));
-    if (must_flush) {
-        APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_flush_create(c->bucket_alloc));
-    }
+    APR_BRIGADE_INSERT_TAIL(bb, is_last
+                                    ? apr_bucket_eos_create(c->bucket_alloc)
+                                    : apr_bucket_flush_create(c->bucket_alloc));
     rv = ap_pass_brigade(r->output_filters, bb);
     apr_brigade_cleanup(bb);
     if (rv == APR_SUCCESS && c->aborted) rv = APR_ECONNABORTED;
@@ -204,7 +207,7 @@ static int take_flag(waiter_t *w, int *flag)
 static apr_status_t write_in_time(request_rec *r, waiter_t *w)
 {
     bl_ms_t began = bl_clock_ms();
-    apr_status_t rv = write_some(r, w->sink, w->bb, 1);
+    apr_status_t rv = write_some(r, w->sink, w->bb, 0);
 
     if (rv != APR_SUCCESS && bl_clock_ms() >= began + w->sink->plan.slow_ms) {
         bl_sink_tell_slow(w->sink);
@@ -263,10 +266,12 @@ int bl_sink_run_ended(request_rec *r, bl_sink_t *sink)
     apr_status_t rv = APR_SUCCESS;
 
     bl_cursor_over_ended(&sink->cursor, sink->plan.stream, sink->plan.after);
+    bl_buf_room(&sink->out, ENDED_BYTES); /* most fit, without growing */
     while (rv == APR_SUCCESS &&
            bl_sink_fill(sink, bl_clock_ms()) == APR_SUCCESS) {
-        /* A good end goes out with the end of the request, in one write. */
-        rv = write_some(r, sink, bb, !sink->encoder.is_clean);
+        rv = write_some(r, sink, bb,
+                        sink->is_over && sink->encoder.is_clean &&
+                            bl_sink_pending(sink) <= BL_PASS_BYTES);
     }
     close_body(r, sink, rv == APR_SUCCESS);
     bl_sink_destroy(sink);
