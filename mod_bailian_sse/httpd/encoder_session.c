@@ -58,13 +58,11 @@ static apr_status_t put_content(bl_encoder_t *e, bl_buf_t *out,
 
 /* --- the answer --------------------------------------------------------- */
 
-static void put_failure(const bl_encoder_t *e, bl_buf_t *out,
-                        const bl_error_t *failure)
+void bl_session_put_failure(bl_buf_t *out, const bl_error_t *failure,
+                            bl_lang_t lang)
 {
-    const char *sentence =
-        e->chat.lang == BL_LANG_ZH ? failure->zh : failure->en;
+    const char *sentence = lang == BL_LANG_ZH ? failure->zh : failure->en;
 
-    bl_buf_puts(out, ",");
     put_text(out, "error", sentence, strlen(sentence));
     bl_buf_puts(out, ",");
     put_text(out, "code", failure->code, strlen(failure->code));
@@ -78,7 +76,10 @@ static apr_status_t put_answer(bl_encoder_t *e, bl_buf_t *out, apr_uint64_t seq,
 
     e->is_clean = 1;
     bl_buf_printf(out, "{\"success\":%s", failure ? "false" : "true");
-    if (failure) put_failure(e, out, failure);
+    if (failure) {
+        bl_buf_puts(out, ",");
+        bl_session_put_failure(out, failure, e->chat.lang);
+    }
     bl_buf_puts(out, ",\"data\":{");
     put_text(out, "sessionId", s->conversation_id, strlen(s->conversation_id));
     bl_buf_printf(out, ",\"streamId\":\"%s\",", s->id);

@@ -15,4 +15,8 @@ extern const bl_encoder_kind_t bl_encoder_poll;
 /* The whole, when it has ended. */
 extern const bl_encoder_kind_t bl_encoder_sync;
 
+/* Its members "error" and "code", also where the whole response is one. */
+void bl_session_put_failure(bl_buf_t *out, const bl_error_t *failure,
+                            bl_lang_t lang);
+
 #endif

@@ -65,7 +65,8 @@ int bl_handle_ask(request_rec *r, bl_call_t *call)
 
     if (!bl_call_method_is(r, call, "POST", &rc)) return rc;
     detail = NULL;
-    rv = bl_call_read_form(call, &detail);
+    rv = bl_call_let_in(r, call);
+    if (rv == APR_SUCCESS) rv = bl_call_read_form(call, &detail);
     if (rv == APR_SUCCESS) rv = bl_call_json(r, call, &body, &detail);
     if (rv == APR_SUCCESS) {
         rv = bl_ask_read(body, (size_t)call->conf.body_bytes, &ask, &detail);

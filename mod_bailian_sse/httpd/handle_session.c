@@ -26,18 +26,10 @@ static apr_status_t release_json(void *data)
     return APR_SUCCESS;
 }
 
-static int has_body(request_rec *r)
-{
-    const char *length = apr_table_get(r->headers_in, "Content-Length");
-
-    return apr_table_get(r->headers_in, "Transfer-Encoding") ||
-           (length && strcmp(length, "0"));
-}
-
 static apr_status_t read_body(request_rec *r, bl_call_t *call, json_t **pbody,
                               const char **pdetail)
 {
-    if (has_body(r)) return bl_call_json(r, call, pbody, pdetail);
+    if (bl_call_has_body(r)) return bl_call_json(r, call, pbody, pdetail);
     *pbody = json_object();
     if (!*pbody) return APR_ENOMEM;
     apr_pool_cleanup_register(r->pool, *pbody, release_json,
@@ -78,8 +70,9 @@ static int read_question(request_rec *r, bl_call_t *call, bl_asked_t *ask,
 {
     const char *detail = NULL;
     json_t *body;
-    apr_status_t rv = bl_call_read_form(call, &detail);
+    apr_status_t rv = bl_call_let_in(r, call);
 
+    if (rv == APR_SUCCESS) rv = bl_call_read_form(call, &detail);
     if (rv == APR_SUCCESS) rv = read_body(r, call, &body, &detail);
     if (rv == APR_SUCCESS) rv = add_query(r, call, body);
     if (rv == APR_SUCCESS) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "request.h"
+#include "encoder_session.h"
 #include "redact.h"
 #include "routes.h"
 #include "base/utf8.h"
@@ -190,6 +191,14 @@ static apr_status_t take_brigade(bl_buf_t *body, apr_bucket_brigade *bb,
     return APR_SUCCESS;
 }
 
+int bl_call_has_body(request_rec *r)
+{
+    const char *length = apr_table_get(r->headers_in, "Content-Length");
+
+    return apr_table_get(r->headers_in, "Transfer-Encoding") ||
+           (length && strcmp(length, "0"));
+}
+
 static apr_status_t read_body(request_rec *r, bl_buf_t *body)
 {
     apr_bucket_brigade *bb =
@@ -204,9 +213,7 @@ static apr_status_t read_body(request_rec *r, bl_buf_t *body)
         apr_brigade_cleanup(bb);
     }
     apr_brigade_destroy(bb);
-    if (rv == APR_SUCCESS) return rv;
-    r->connection->keepalive = AP_CONN_CLOSE;
-    return class_of_read(rv);
+    return rv == APR_SUCCESS ? rv : class_of_read(rv);
 }
 
 static apr_status_t release_body(void *data)
@@ -241,15 +248,12 @@ static apr_status_t read_json(request_rec *r, bl_call_t *call, int is_needed,
     bl_buf_init(body, (size_t)call->conf.body_bytes);
     rv = check_type(r);
     if (rv == APR_SUCCESS) rv = check_length(r, call->conf.body_bytes);
-    if (rv != APR_SUCCESS) {
-        /* No request can hide in a body that is not read (C07, S-54). */
-        r->connection->keepalive = AP_CONN_CLOSE;
-        return rv;
-    }
+    if (rv != APR_SUCCESS) return rv;
     apr_pool_cleanup_register(r->pool, body, release_body,
                               apr_pool_cleanup_null);
     rv = read_body(r, body);
     if (rv != APR_SUCCESS) return rv;
+    call->is_body_read = 1;
     if (!is_needed && !body->len) bl_buf_puts(body, "{}");
     rv = bl_json_parse(pbody, body->data ? body->data : "", body->len, &offset);
     if (rv != APR_SUCCESS) {
@@ -304,23 +308,31 @@ int bl_call_problem(request_rec *r, bl_call_t *call, apr_status_t rv,
     return bl_call_problem_at(r, call, rv, NULL, detail);
 }
 
-static void put_session_error(bl_buf_t *out, const bl_error_t *e,
-                              const char *sentence)
+static void put_problem(bl_buf_t *out, const bl_call_t *call,
+                        const bl_error_t *e)
 {
-    bl_buf_printf(out, "{\"success\":false,\"status\":%d", e->http);
-    put_member(out, "error", sentence);
+    if (call->is_session) {
+        bl_buf_printf(out, "{\"success\":false,\"status\":%d,", e->http);
+        bl_session_put_failure(out, e, call->lang);
+        return;
+    }
+    bl_buf_printf(out, "{\"type\":\"about:blank\",\"status\":%d", e->http);
+    put_member(out, "code", e->code);
+    put_member(out, "title", call->lang == BL_LANG_ZH ? e->zh : e->en);
 }
 
 int bl_call_problem_at(request_rec *r, bl_call_t *call, apr_status_t rv,
                        const char *field, const char *detail)
 {
     const bl_error_t *e = bl_error(rv);
-    const char *sentence = call->lang == BL_LANG_ZH ? e->zh : e->en;
     bl_buf_t out;
     int rc;
 
     bl_count(bl_engine_shm(call->engine), bl_engine_child(call->engine),
              REQUESTS_REFUSED, 1);
+    if (!call->is_body_read && bl_call_has_body(r)) {
+        r->connection->keepalive = AP_CONN_CLOSE;
+    }
     if (rv == BL_E_UNAUTHENTICATED) {
         if (ap_auth_type(r))
             ap_note_auth_failure(r);
@@ -334,12 +346,7 @@ int bl_call_problem_at(request_rec *r, bl_call_t *call, apr_status_t rv,
                          1 + (int)(r->request_time % RETRY_AFTER_MOST)));
     }
     bl_buf_init(&out, 64 * 1024);
-    if (call->is_session)
-        put_session_error(&out, e, sentence);
-    else
-        bl_buf_printf(&out, "{\"type\":\"about:blank\",\"status\":%d", e->http);
-    put_member(&out, "code", e->code);
-    if (!call->is_session) put_member(&out, "title", sentence);
+    put_problem(&out, call, e);
     if (detail) put_member(&out, "detail", detail);
     if (field) put_member(&out, "field", field);
     if (r->log_id) put_member(&out, "requestId", r->log_id);

@@ -34,6 +34,7 @@ typedef struct bl_call_t {
     bl_lang_t lang;
     bl_form_t form;
     int is_session; /* errors as the mini-program family says them */
+    int is_body_read;
 } bl_call_t;
 
 /* Fills in everything but the principal. */
@@ -48,9 +49,13 @@ int bl_call_is_ours(request_rec *r);
 
 /* Who asks (who.c): httpd's user, a credential, a ticket, else client_id where
  * anonymous callers are let in. BL_E_FORBIDDEN: known, but without a scope
- * that the route needs. A ticket is used up: one call a request. */
+ * that the route needs. Once known he stays: a ticket is used up. */
 apr_status_t bl_call_who(request_rec *r, bl_call_t *call,
                          const char *client_id);
+
+/* Before a body that may name an anonymous caller is read: everybody else is
+ * known, or refused, from here on (S-57). */
+apr_status_t bl_call_let_in(request_rec *r, bl_call_t *call);
 
 /* The WebSocket subprotocol to answer with when it carries a credential
  * ("Bearer", or the token itself where it was the only one), else NULL. */
@@ -72,6 +77,8 @@ apr_status_t bl_call_read_form(bl_call_t *call, const char **pfield);
 /* A number of an event as clients write it. */
 apr_status_t bl_call_seq(const char *text, apr_uint64_t *pseq);
 
+int bl_call_has_body(request_rec *r);
+
 /* The whole JSON body, an object; freed with r->pool. *pdetail (may stay
  * NULL) says what is wrong in words. */
 apr_status_t bl_call_json(request_rec *r, bl_call_t *call, json_t **pbody,
@@ -81,7 +88,9 @@ apr_status_t bl_call_json(request_rec *r, bl_call_t *call, json_t **pbody,
 apr_status_t bl_call_json_or_none(request_rec *r, bl_call_t *call,
                                   json_t **pbody, const char **pdetail);
 
-/* Answers with the class of rv as a problem document. detail may be NULL. */
+/* Answers with the class of rv as a problem document. detail may be NULL. A
+ * body that was not read closes the connection: no request hides in it, and
+ * who may not ask cannot make us read (C07, S-54). */
 int bl_call_problem(request_rec *r, bl_call_t *call, apr_status_t rv,
                     const char *detail);
 
