@@ -101,15 +101,35 @@ static apr_status_t text_nothing(bl_encoder_t *e, bl_buf_t *out)
     return bl_buf_status(out);
 }
 
+/* A cut answer must not look whole: only a good end ends the body (I4). Where
+ * nothing was said yet the response can still be an error. */
+static apr_status_t text_end(bl_encoder_t *e, bl_buf_t *out,
+                             const bl_event_t *end)
+{
+    char reason[64];
+    bl_outcome_t outcome;
+
+    e->is_clean = bl_event_is_good_end(end);
+    if (e->is_clean || e->has_said) return bl_buf_status(out);
+    outcome = bl_chat_outcome(end, reason, sizeof(reason));
+    e->failure = bl_chat_error(outcome, reason);
+    if (!e->failure) return bl_buf_status(out);
+    e->is_clean = 1;
+    bl_buf_printf(out,
+                  "{\"success\":false,\"status\":%d,", e->failure->http);
+    bl_session_put_failure(out, e->failure, e->chat.lang);
+    return bl_buf_puts(out, "}\n");
+}
+
 static apr_status_t text_event(bl_encoder_t *e, bl_buf_t *out,
                                const bl_event_t *ev)
 {
-    if (ev->kind == BL_EV_DELTA || ev->kind == BL_EV_REPLACE) {
-        return bl_buf_append(out, ev->text, ev->text_len);
+    if (ev->kind == BL_EV_END) return text_end(e, out, ev);
+    if (ev->kind != BL_EV_DELTA && ev->kind != BL_EV_REPLACE) {
+        return APR_SUCCESS;
     }
-    /* A cut answer must not look whole: only a good end ends the body (I4). */
-    if (ev->kind == BL_EV_END) e->is_clean = bl_event_is_good_end(ev);
-    return APR_SUCCESS;
+    if (ev->text_len) e->has_said = 1;
+    return bl_buf_append(out, ev->text, ev->text_len);
 }
 
 static apr_status_t text_silence(bl_encoder_t *e, bl_buf_t *out, int is_early,

@@ -45,6 +45,10 @@ struct bl_encoder_t {
     size_t end_at;    /* of the whole text */
     apr_status_t why; /* a reader is sent away: BL_E_DRAINING */
     int is_clean;     /* the end was a good one: the body may end properly */
+    int has_said;     /* a byte of the answer was written */
+    /* NULL, or: the response is this error, said in JSON; nothing was written
+     * before (text). */
+    const bl_error_t *failure;
 
     /* of a kind that answers once */
     bl_buf_t text;   /* what came since it began to read */

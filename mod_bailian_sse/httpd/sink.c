@@ -48,7 +48,8 @@ static void catch_up(bl_sink_t *sink)
     }
 }
 
-static apr_status_t sink_create(bl_sink_t **psink, const bl_sink_plan_t *plan)
+static apr_status_t sink_create(bl_sink_t **psink, request_rec *r,
+                                const bl_sink_plan_t *plan)
 {
     bl_sink_t *sink = calloc(1, sizeof(*sink));
     apr_status_t rv;
@@ -56,6 +57,7 @@ static apr_status_t sink_create(bl_sink_t **psink, const bl_sink_plan_t *plan)
     *psink = NULL;
     if (!sink) return APR_ENOMEM;
     sink->plan = *plan;
+    sink->r = r;
     bl_buf_init(&sink->out, OUT_LIMIT);
     rv = bl_encoder_init(&sink->encoder, plan->kind, plan->stream, plan->lang);
     if (rv != APR_SUCCESS) {
@@ -105,7 +107,7 @@ int bl_sink_serve(request_rec *r, const bl_sink_plan_t *plan)
         bl_stream_unref(plan->stream);
         return OK;
     }
-    if (sink_create(&sink, plan) != APR_SUCCESS) {
+    if (sink_create(&sink, r, plan) != APR_SUCCESS) {
         bl_stream_unref(plan->stream);
         return HTTP_SERVICE_UNAVAILABLE;
     }
@@ -136,7 +138,9 @@ static int is_content(bl_event_kind_t kind)
 
 static void to_ascii(bl_sink_t *sink, size_t from)
 {
-    if (sink->plan.is_ascii && sink->encoder.kind->is_json) {
+    const bl_encoder_t *e = &sink->encoder;
+
+    if (sink->plan.is_ascii && (e->kind->is_json || e->failure)) {
         bl_json_to_ascii(&sink->out, from);
     }
 }
@@ -204,6 +208,13 @@ static void answer(bl_sink_t *sink)
     sink->is_over = 1;
 }
 
+/* Nothing has left yet: the head can still say so. */
+static void become_failure(bl_sink_t *sink)
+{
+    sink->r->status = sink->encoder.failure->http;
+    ap_set_content_type(sink->r, "application/json; charset=utf-8");
+}
+
 apr_status_t bl_sink_fill(bl_sink_t *sink, bl_ms_t now)
 {
     apr_status_t rv = APR_SUCCESS;
@@ -222,6 +233,7 @@ apr_status_t bl_sink_fill(bl_sink_t *sink, bl_ms_t now)
         rv = encode_some(sink);
         if (rv == APR_SUCCESS) sink->last_out_ms = now;
     }
+    if (sink->encoder.failure) become_failure(sink);
     if (sink->plan.pace_ms && bl_sink_pending(sink)) {
         sink->paced_until = now + sink->plan.pace_ms;
     }
@@ -258,6 +270,7 @@ const char *bl_sink_bytes(const bl_sink_t *sink)
 void bl_sink_sent(bl_sink_t *sink, size_t n)
 {
     sink->sent += n;
+    sink->has_head = 1;
     if (bl_sink_pending(sink)) return;
     sink->sent = 0;
     bl_buf_clear(&sink->out);

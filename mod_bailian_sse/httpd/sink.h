@@ -36,10 +36,12 @@ typedef struct bl_sink_plan_t {
 
 typedef struct bl_sink_t {
     bl_sink_plan_t plan;
+    request_rec *r; /* borrowed: of whoever may write to it */
     bl_encoder_t encoder;
     bl_cursor_t cursor;
     bl_buf_t out;
     size_t sent;         /* of out */
+    int has_head;        /* of the response: it has left */
     int has_content;     /* the early heartbeat is over */
     int has_more;        /* of the event that was encoded last */
     int is_ending;       /* the end event is being encoded */

@@ -107,6 +107,22 @@ def test_i4_text_of_a_failure_ends_without_the_last_chunk(env):
     assert body.ended != "clean"
 
 
+@modes()
+def test_i4_text_that_never_begins_is_an_error_of_its_class(env):
+    env.expect_log(ENDED_BADLY)
+    for path in ("", "&ascii=1&pace=50"):
+        env.bailian.scenario("u08-503")
+        reply = env.get("/once/miniapp-stream?message=x&userId=u1" + path,
+                        {"Accept-Language": "zh"})
+        found = reply.json()
+        assert reply.status == found["status"] == 502
+        assert (found["success"], found["code"]) == (False,
+                                                     "upstream_unavailable")
+        assert reply.header("content-type").startswith("application/json")
+        assert "暂" in found["error"] or "不" in found["error"]
+    assert reply.body.isascii()
+
+
 def test_pace_keeps_pieces_apart(env):
     env.bailian.say(*TEA)
     begun = time_of(env, "/bailian/miniapp-stream?message=x&userId=u1")
