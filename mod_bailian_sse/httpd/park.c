@@ -432,6 +432,26 @@ apr_status_t bl_park_rt_write(bl_park_t *p, const char *data, size_t len,
     return APR_SUCCESS;
 }
 
+/* RFC 9110 15.2: a client reads any number of them; HTTP/1.0 knows none. */
+void bl_send_processing(request_rec *r)
+{
+    int status = r->status;
+
+    r->status = HTTP_PROCESSING;
+    r->status_line = ap_get_status_line(HTTP_PROCESSING);
+    ap_send_interim_response(r, 0);
+    r->status = status;
+    r->status_line = NULL;
+}
+
+void bl_park_rt_interim(bl_park_t *p)
+{
+    if (!bl_park_rt_can_write(p)) return;
+    pthread_mutex_lock(&p->lock);
+    if (p->owner == OWNER_REACTOR) bl_send_processing(p->r);
+    pthread_mutex_unlock(&p->lock);
+}
+
 int bl_park_rt_can_write(const bl_park_t *p)
 {
     return p->is_ours && !p->is_blocked && !p->is_gone && !p->is_finishing;

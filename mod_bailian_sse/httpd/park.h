@@ -51,6 +51,11 @@ int bl_park_is_possible(request_rec *r);
 apr_status_t bl_park_rt_write(bl_park_t *p, const char *data, size_t len,
                               int is_last);
 int bl_park_rt_can_write(const bl_park_t *p);
+
+/* Before any byte was written: "102 Processing", for a probe that has nothing
+ * else to say. */
+void bl_park_rt_interim(bl_park_t *p);
+void bl_send_processing(request_rec *r); /* the same, where a worker writes */
 int bl_park_rt_is_ours(const bl_park_t *p); /* no worker has it */
 
 /* With work(): should a worker come when the client sends something, or

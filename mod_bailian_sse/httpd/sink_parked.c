@@ -137,7 +137,11 @@ static void on_probe(void *ctx)
 {
     parked_t *p = ctx;
 
-    if (p->is_open && bl_sink_beat(p->sink, now_of(p), 1)) pump(p);
+    if (!p->is_open) return;
+    if (bl_sink_beat(p->sink, now_of(p), 1))
+        pump(p);
+    else if (!p->sink->has_head)
+        bl_park_rt_interim(p->park); /* C23 */
 }
 
 static void on_gone(void *ctx)

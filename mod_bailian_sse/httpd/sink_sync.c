@@ -6,6 +6,7 @@
  * at once (httpd-async.md 7.19).
  */
 #include "sink.h"
+#include "park.h"
 #include "base/clock.h"
 #include "shm/stats.h"
 
@@ -223,8 +224,10 @@ static int feed(request_rec *r, waiter_t *w)
     for (;;) {
         take_flag(w, &w->has_news);
         if (take_flag(w, &w->is_gone) || r->connection->aborted) return 0;
-        if (take_flag(w, &w->must_probe)) {
-            bl_sink_beat(sink, bl_clock_ms(), 1);
+        if (take_flag(w, &w->must_probe) &&
+            !bl_sink_beat(sink, bl_clock_ms(), 1) && !sink->has_head)
+        {
+            bl_send_processing(r); /* C23 */
         }
         bl_sink_fill(sink, bl_clock_ms());
         bl_sink_beat(sink, bl_clock_ms(), 0);
