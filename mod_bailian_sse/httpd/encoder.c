@@ -115,8 +115,7 @@ static apr_status_t text_end(bl_encoder_t *e, bl_buf_t *out,
     e->failure = bl_chat_error(outcome, reason);
     if (!e->failure) return bl_buf_status(out);
     e->is_clean = 1;
-    bl_buf_printf(out,
-                  "{\"success\":false,\"status\":%d,", e->failure->http);
+    bl_buf_printf(out, "{\"success\":false,\"status\":%d,", e->failure->http);
     bl_session_put_failure(out, e->failure, e->chat.lang);
     return bl_buf_puts(out, "}\n");
 }
