@@ -2,7 +2,6 @@
 """server - one httpd in its own directory: configured, started, watched."""
 import os
 import pwd
-import random
 import shutil
 import signal
 import socket
@@ -92,21 +91,15 @@ class Settings(dict):
         return tuple(sorted(self.items()))
 
 
-def free_port():
-    """A port that nobody has, below those that the kernel gives to clients:
-    one of these may be gone again before httpd has bound it."""
-    with open("/proc/sys/net/ipv4/ip_local_port_range",
-              encoding="ascii") as file:
-        first = int(file.read().split()[0])
-    while True:
-        with socket.socket() as sock:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            port = random.randrange(10000, first) if first > 12000 else 0
-            try:
-                sock.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return sock.getsockname()[1]
+def reserve_port():
+    """A bound socket that never listens: its port is given to nobody else by
+    the kernel, httpd may listen there as often as it is started, and until it
+    does the port refuses. Free again when the socket is closed."""
+    sock = socket.socket()
+    sock.bind(("127.0.0.1", 0))
+    # Not before it is bound: it must not share what somebody else has.
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    return sock
 
 
 class Httpd:
@@ -118,7 +111,9 @@ class Httpd:
         os.chmod(self.dir, 0o755)
         self.cert = cert
         self.body = body
-        self.port, self.tls_port = free_port(), free_port()
+        self.reserved = [reserve_port(), reserve_port()]
+        self.port, self.tls_port = (sock.getsockname()[1]
+                                    for sock in self.reserved)
         self.process = None
         self.fresh_used = 0
         for name, mode in (("run", 0o755), ("htdocs", 0o755), ("data", 0o700),
@@ -189,7 +184,7 @@ class Httpd:
         """(exit status, what it said)"""
         self.configure()
         done = subprocess.run(
-            self.command("-t"), capture_output=True, text=True, timeout=60,
+            self.command("-t"), capture_output=True, text=True, timeout=300,
             env=build.httpd_environment(self.path("reports")), check=False)
         return done.returncode, done.stdout + done.stderr
 
@@ -223,6 +218,11 @@ class Httpd:
         return self.process is not None and self.process.poll() is None
 
     def signal(self, number):
+        if number == signal.SIGTERM:
+            # The event MPM closes the sockets that its workers serve; one
+            # that is about to linger, or is given back to wait for its
+            # client, says so.
+            self.log.allow("AH03092:", "AH10503:")
         os.kill(self.process.pid, number)
 
     def children(self):
@@ -261,6 +261,8 @@ class Httpd:
             raise
 
     def remove(self):
+        for sock in self.reserved:
+            sock.close()
         shutil.rmtree(self.dir, ignore_errors=True)
 
     # --- what can be counted ------------------------------------------------

@@ -10,7 +10,7 @@ import ssl
 import threading
 
 from . import canary
-from .server import free_port
+from .server import reserve_port
 
 
 class Trap:
@@ -99,9 +99,10 @@ class Traps:
         self.plain = Trap(says=b"HTTP/1.1 400 Bad Request\r\n"
                                b"content-length: 0\r\n\r\n")
         self.hole = Hole()
+        self.closed = reserve_port()
         trusted = "--ca-file " + authority.file
         self.targets = {
-            "closed": (_url("http", free_port()), ""),
+            "closed": (_url("http", self.closed.getsockname()[1]), ""),
             "hole": (_url("http", self.hole.port), ""),
             "nameless": ("http://no-such-host.invalid/api/v1", ""),
             "tls": (_url("https", bailian.tls_port), trusted),
@@ -119,7 +120,8 @@ class Traps:
 
     def close(self):
         for trap in (self.redirect, self.unknown, self.expired, self.name,
-                     self.self_signed, self.hangs, self.plain, self.hole):
+                     self.self_signed, self.hangs, self.plain, self.hole,
+                     self.closed):
             trap.close()
 
 
