@@ -229,9 +229,10 @@ def test_errors_are_told_once_by_one_of_all_children(env, admin, make, hook):
     assert (message["alert"], message["rule"], message["limit"]) == (
         "errors", "errors", 1)
     assert message["value"] >= 1 and "%" in message["text"]
-    shown = admin.get(path_of(alert)).json()
-    assert list(shown["firing"]) == ["errors"]
-    assert shown["delivery"]["ok"] is True
+    # The receiver has it a moment before its answer is noted.
+    until(lambda: (lambda a: list(a["firing"]) == ["errors"] and
+                   a["delivery"] and a["delivery"]["ok"])(
+                       admin.get(path_of(alert)).json()), 30, "the delivery")
 
 
 def test_silent_alert_says_nothing_until_the_silence_ends(env, admin, make,

@@ -17,8 +17,12 @@ def get(env, path):
     return env.get("/bailian-admin/api/" + path, LI)
 
 
+def by_name(reply):
+    return {c["name"]: c for c in reply["checks"]}
+
+
 def checks(env):
-    return {c["name"]: c for c in get(env, "health").json()["checks"]}
+    return by_name(get(env, "health").json())
 
 
 # --- health -----------------------------------------------------------------
@@ -34,7 +38,7 @@ def restore(env):
 def test_health_names_what_it_looked_at(env):
     restore(env)
     reply = get(env, "health").json()
-    found = checks(env)
+    found = by_name(reply)
     assert found["store"]["state"] == "ok"
     assert found["storeGuard"]["state"] == "ok"
     assert found["masterKey"]["state"] == "ok"

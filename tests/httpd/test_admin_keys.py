@@ -328,7 +328,7 @@ def test_s25_s27_headers_stand_on_every_answer(admin, key):
 def broken_audit(env):
     """Nothing can be written into the audit meanwhile."""
     path = env.server.path("data", "bailian.db")
-    with contextlib.closing(sqlite3.connect(path, timeout=10)) as base:
+    with contextlib.closing(sqlite3.connect(path, timeout=60)) as base:
         base.execute("CREATE TRIGGER no_audit BEFORE INSERT ON audit BEGIN"
                      " SELECT RAISE(ABORT, 'no'); END")
         base.commit()

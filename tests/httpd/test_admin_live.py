@@ -47,9 +47,12 @@ def row_of(env, stream):
     return next((r for r in rows(env, "?q=" + stream.stream_id)), None)
 
 
-def row_with_reader(env, stream):
+def streaming_row(env, stream):
+    """Its row when it tells of the reader and of what he has read: the events
+    are out a moment before."""
     row = row_of(env, stream)
-    return row if row and row["readers"] else None
+    return row if row and row["readers"] and row["phase"] == "streaming" \
+        and row["bytes"] >= len(TEA[0].encode()) else None
 
 
 def stall(env, user, **options):
@@ -69,7 +72,7 @@ def stop(env, *streams):
 
 def test_row_says_who_from_where_and_how_it_goes(env):
     stream = stall(env, "shown")
-    row = until(lambda: row_with_reader(env, stream), 30, "the row")
+    row = until(lambda: streaming_row(env, stream), 30, "the row")
     assert row["owner"] == "anon:shown"
     assert row["transport"] == "sse"
     assert row["client"] == "127.0.0.1"
@@ -86,7 +89,8 @@ def test_row_says_who_from_where_and_how_it_goes(env):
 def test_filters_by_user_text_and_phase(env):
     one, two = stall(env, "filter-a"), stall(env, "filter-b")
     mine = "?q=filter-"
-    until(lambda: len(rows(env, mine)) == 2, 5, "both rows")
+    for stream in (one, two):
+        until(lambda found=stream: streaming_row(env, found), 30, "its row")
     assert [r["id"] for r in rows(env, "?user=anon:filter-a")] == \
         [one.stream_id]
     assert rows(env, "?user=anon:filter-") == []
@@ -211,7 +215,7 @@ def test_feed_takes_no_worker(env):
     mpm="event", threads=16, children=1,
     global_extra="BailianAsync sync")], indirect=True, ids=["sync"])
 def test_feeds_that_hold_a_worker_are_few(env):
-    feeds = [feed(env, seconds=20) for _ in range(9)]
+    feeds = [feed(env, seconds=30) for _ in range(9)]
     assert [f.status for f in feeds] == [200] * 8 + [503]
     assert feeds[8].code == "overloaded"
     for found in feeds:
@@ -307,6 +311,7 @@ def test_a05_stop_of_a_stream_that_is_just_ending_has_one_outcome(env):
 
 def test_stop_is_audited_and_for_operators_only(env):
     stream = stall(env, "audited")
+    until(lambda: row_of(env, stream), 30, "the row")
     reply = post(env, "live/%s/stop" % stream.stream_id, headers=WANG)
     assert reply.status == 403 and reply.json()["code"] == "forbidden"
     assert row_of(env, stream)

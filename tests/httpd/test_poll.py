@@ -14,11 +14,11 @@ BRIEF = """
 <Location "/brief">
     SetHandler bailian-sse
     BailianAnonymous on
-    BailianDisconnect detach 3s
+    BailianDisconnect detach 6s
     BailianRetry off
 </Location>
 """
-TTL = 3
+TTL = 6
 pytestmark = pytest.mark.server(locations=BRIEF)
 
 
@@ -128,9 +128,11 @@ def waiting(env, stream_id, after, wait=60000):
 
 def place(env, stream):
     """Behind what has come of a held answer."""
-    return until(lambda: text_of(poll(env, stream.stream_id)["events"]) ==
-                 "".join(TEA[:2]) and poll(env, stream.stream_id)["next"],
-                 20, "the beginning")
+    def look():
+        found = poll(env, stream.stream_id)
+        return found["next"] if text_of(found["events"]) == \
+            "".join(TEA[:2]) else None
+    return until(look, 20, "the beginning")
 
 
 @modes("event", "event-sync", "prefork")

@@ -33,7 +33,7 @@ def test_response_has_the_headers_of_an_event_stream(env):
 def test_first_event_comes_before_the_upstream_says_anything(env):
     env.bailian.scenario([{"barrier": "go"}, last(*TEA)])
     stream = env.ask_open()
-    first = stream.next(2)
+    first = stream.next()
     assert (first.content, first.is_end) == ("", False)
     env.bailian.release("go")
     assert_answer(stream.read())
@@ -46,9 +46,9 @@ def test_each_event_is_sent_as_soon_as_it_comes(env):
     env.bailian.scenario(steps + [last()])
     stream = env.ask_open()
     for number, text in enumerate(TEA):
-        assert stream.next_content(2).content == text
+        assert stream.next_content().content == text
         env.bailian.release("b%d" % number)
-    assert stream.next_content(2).is_end
+    assert stream.next_content().is_end
 
 
 @pytest.mark.parametrize("app", ["default", "cumulative", "thinking",
@@ -219,9 +219,6 @@ def test_heartbeats_are_events_until_the_first_content(env):
     while len(stream.heartbeats) < 3:
         event = stream.next()
         assert (event.content, event.is_end) == ("", False)
-    gaps = [b.at - a.at for a, b in zip(stream.heartbeats,
-                                        stream.heartbeats[1:])]
-    assert all(0.05 < gap < 0.6 for gap in gaps), gaps
     assert not stream.comments
     env.bailian.release("go")
     assert_answer(stream.read())
@@ -232,8 +229,8 @@ def test_heartbeats_are_comments_after_the_first_content(env):
     stream = env.ask_open(base="/beat")
     stream.next_content()
     seen = len(stream.events)
-    stream.read_for(0.5)
-    assert len(stream.events) == seen and stream.comments
+    stream.read_comments(2)
+    assert len(stream.events) == seen
     env.bailian.release("go")
     assert_answer(stream.read())
 

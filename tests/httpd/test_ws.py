@@ -19,7 +19,7 @@ def connect(env, path=CHAT, tls=False, **options):
     return socket
 
 
-def answer(socket, seconds=10):
+def answer(socket, seconds=30):
     """Texts up to the empty frame."""
     texts = []
     while True:
@@ -191,7 +191,7 @@ def test_c20_connections_of_one_user_and_of_all(env):
     until(again, 10, "the place of the one that left")
 
 
-LIVELY = "BailianWebSocketHeartbeat 200ms\nBailianWebSocketIdleTimeout 1s\n"
+LIVELY = "BailianWebSocketHeartbeat 500ms\nBailianWebSocketIdleTimeout 4s\n"
 
 
 @pytest.mark.parametrize("env", [
@@ -199,7 +199,7 @@ LIVELY = "BailianWebSocketHeartbeat 200ms\nBailianWebSocketIdleTimeout 1s\n"
     indirect=True, ids=["event", "event-sync"])
 def test_c21_silent_client_is_disconnected(env):
     alive, silent = connect(env), connect(env)
-    while alive.pings < 8:  # longer than the limit
+    while alive.pings < 10:  # longer than the limit
         opcode, payload = alive.frame()
         assert opcode == ws.PING
         alive.pings += 1

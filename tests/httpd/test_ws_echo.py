@@ -23,7 +23,7 @@ FRAMES_MOST = 128
 
 
 def connect(env, tls):
-    socket = ws.Socket(env.connect(tls, seconds=20), "/echo/ws/echo?userId=u1")
+    socket = ws.Socket(env.connect(tls, seconds=30), "/echo/ws/echo?userId=u1")
     if socket.status == 404:
         pytest.skip("built without --enable-ws-echo")
     assert socket.status == 101
@@ -50,7 +50,7 @@ def frames_of(chance, opcode, payload):
 def echoed(socket):
     """The next message, which a server sends in one frame."""
     while True:
-        opcode, payload = socket.frame(20)
+        opcode, payload = socket.frame(30)
         if opcode != ws.PONG:
             return opcode, payload
 

@@ -30,10 +30,10 @@ class Bailian:
 
     def stop(self):
         self.process.terminate()
-        assert self.process.wait(10) == 0, "the emulator did not end well"
+        assert self.process.wait(60) == 0, "the emulator did not end well"
 
     def control(self, method, path, body=None):
-        conn = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        conn = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
         try:
             conn.request(method, "/_emulator/" + path,
                          None if body is None else json.dumps(body))

@@ -29,7 +29,7 @@ def _locked(path):
 def change(server, sql, *values):
     path = server.path("data", "bailian.db")
     with _locked(path), \
-            contextlib.closing(sqlite3.connect(path, timeout=10)) as base:
+            contextlib.closing(sqlite3.connect(path, timeout=60)) as base:
         base.execute("PRAGMA wal_autocheckpoint=0")
         base.execute("PRAGMA foreign_keys=ON")
         with base:

@@ -37,13 +37,23 @@ APPS.update((name, ("scenario-" + name, "--incremental on"))
 # one, so that keys that cool down and open breakers are not the next test's.
 FRESH = 100
 
+# What fails there fails by what the upstream does, and not by a clock: so a
+# busy machine changes no outcome.
 QUICK = """\
     BailianHeartbeatFirst 200ms
     BailianHeartbeat 300ms
+    BailianConnectTimeout 20s
+    BailianFirstContentTimeout 20s
+    BailianGapTimeout 20s
+    BailianStreamTimeout 60s
+"""
+# For tests of these clocks.
+HASTY = """\
+    BailianHeartbeatFirst 100ms
+    BailianHeartbeat 100ms
     BailianConnectTimeout 700ms
     BailianFirstContentTimeout 1s
     BailianGapTimeout 1s
-    BailianStreamTimeout 20s
 """
 
 BODY = """\
@@ -68,16 +78,31 @@ BailianAllowPlainHttp no-such-host.invalid
     BailianAnonymous on
 {quick}    BailianRetry off
 </Location>
+<Location "/hasty">
+    SetHandler bailian-sse
+    BailianAnonymous on
+{hasty}    BailianRetry off
+</Location>
+<Location "/hasty-again">
+    SetHandler bailian-sse
+    BailianAnonymous on
+{hasty}    BailianRetry fixed 10 50ms
+</Location>
 <Location "/beat">
     SetHandler bailian-sse
     BailianAnonymous on
     BailianHeartbeatFirst 100ms
     BailianHeartbeat 100ms
 </Location>
+# No heartbeat: that a client is gone is seen by its socket, or not at all; and
+# a pause before the next attempt that is as long as a test may take.
 <Location "/cancel">
     SetHandler bailian-sse
     BailianAnonymous on
     BailianDisconnect cancel
+    BailianHeartbeatFirst 1h
+    BailianHeartbeat 1h
+    BailianRetry fixed 3 10min
 </Location>
 <Location "/drain">
     SetHandler bailian-sse
@@ -161,7 +186,7 @@ class Tool:
     def run(self, *words, secret=None):
         return subprocess.run(
             [build.TOOL, *self.options, *words], capture_output=True,
-            text=True, timeout=60, check=False,
+            text=True, timeout=300, check=False,
             input="" if secret is None else secret + "\n")
 
     def __call__(self, *words, secret=None):
@@ -213,7 +238,7 @@ class Env:
         return self.http("DELETE", path, None, headers, **options)
 
     def sse_open(self, path="/bailian/stream", body=None, last_event_id=None,
-                 headers=None, tls=False, conn=None, method=None, seconds=10,
+                 headers=None, tls=False, conn=None, method=None, seconds=30,
                  close=True, **options):
         """Asks, and returns when the head of the response is there."""
         fields = dict({"Accept": "text/event-stream"}, **(headers or {}))

@@ -25,7 +25,7 @@ class Silence(AssertionError):
 class Raw:
     """A socket with an inbox and a deadline for each read."""
 
-    def __init__(self, port, tls=False, seconds=10, rcvbuf=None):
+    def __init__(self, port, tls=False, seconds=30, rcvbuf=None):
         self.seconds = seconds * FACTOR
         self.sock = socket.socket()
         if rcvbuf:

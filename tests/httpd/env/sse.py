@@ -113,11 +113,16 @@ class Stream:
             block = self._block(until)
             if block is None:
                 return None
-            event = Event(block, now())
-            self.comments += [(event.at, text) for text in event.comments]
+            event = self._event(block)
             if event.data is not None:
-                self.events.append(event)
                 return event
+
+    def _event(self, block):
+        event = Event(block, now())
+        self.comments += [(event.at, text) for text in event.comments]
+        if event.data is not None:
+            self.events.append(event)
+        return event
 
     def _block(self, until):
         while True:
@@ -150,6 +155,16 @@ class Stream:
             if event is None:
                 break
             count += event.says_something
+        return self
+
+    def read_comments(self, count):
+        """Until there are so many of them."""
+        until = now() + self.conn.seconds
+        while len(self.comments) < count:
+            block = self._block(until)
+            assert block is not None, "%d comments and the end" \
+                % len(self.comments)
+            self._event(block)
         return self
 
     def read_for(self, seconds):

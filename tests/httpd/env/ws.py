@@ -89,7 +89,7 @@ class Socket:
         del self.conn.inbox[:count]
         return data
 
-    def frame(self, seconds=10):
+    def frame(self, seconds=30):
         """(opcode, payload) of the next frame."""
         head = self._bytes(2, seconds)
         assert head[0] & 0xf0 == 0x80, "a server's frame %r" % head
@@ -103,7 +103,7 @@ class Socket:
             assert size > 65535
         return head[0] & 15, self._bytes(size, seconds)
 
-    def next(self, seconds=10):
+    def next(self, seconds=30):
         """The next message as text; None when the server closed. Pings are
         answered."""
         while True:
@@ -121,11 +121,11 @@ class Socket:
             else:
                 assert opcode == PONG, "opcode %d" % opcode
 
-    def json(self, seconds=10):
+    def json(self, seconds=30):
         text = self.next(seconds)
         return None if text is None else json.loads(text)
 
-    def until_closed(self, seconds=10):
+    def until_closed(self, seconds=30):
         """Reads to the Close frame and the end of the connection; its code."""
         try:
             while self.close_code is None:
@@ -154,7 +154,7 @@ class Talk(Socket):
     def ask(self, message, **data):
         self.send_message("CHAT_REQUEST", dict(data, message=message))
 
-    def message(self, seconds=20):
+    def message(self, seconds=30):
         """The next one that is no heartbeat; None when the server closed."""
         while True:
             found = self.json(seconds)
@@ -172,7 +172,7 @@ class Talk(Socket):
             self.at[data["messageId"]] = data["seq"]
         return found
 
-    def get(self, kind, seconds=20):
+    def get(self, kind, seconds=30):
         """The data of the next message, which must be of this type."""
         found = self.message(seconds)
         assert found is not None, (kind, self.close_code, self.close_reason)
@@ -184,7 +184,7 @@ class Talk(Socket):
         assert self.get("SYSTEM_MESSAGE")["message"]
         return connect
 
-    def deltas(self, seconds=20):
+    def deltas(self, seconds=30):
         """Contents up to CHAT_STREAM_END, and its data."""
         found = []
         while True:
