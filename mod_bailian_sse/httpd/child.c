@@ -9,6 +9,7 @@
 #include "shm/targets.h"
 
 #include <apr_shm.h>
+#include <apr_version.h>
 
 #define SHM_KEY "mod_bailian_sse:shm"
 #define SENTENCE 512
@@ -104,6 +105,11 @@ int bl_child_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     }
     bl_targets_of_database(shm, conf->database);
     bl_conf_warn_mpm(s, conf);
+    ap_log_error(APLOG_MARK, APLOG_INFO, 0, s,
+                 BL_LOGNO(1846) "mod_bailian_sse/%s with %s SQLite/%s "
+                                "jansson/%s APR/%s",
+                 BL_VERSION, curl_version(), bl_store_sqlite_version(),
+                 jansson_version_str(), apr_version_string());
     return OK;
 }
 

@@ -333,6 +333,11 @@ apr_status_t bl_store_last(bl_store_t *s)
                : w.last;
 }
 
+const char *bl_store_sqlite_version(void)
+{
+    return sqlite3_libversion();
+}
+
 void bl_store_health(bl_store_t *s, bl_store_health_t *out)
 {
     bl_writer_health_t w;

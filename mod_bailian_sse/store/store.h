@@ -360,6 +360,8 @@ typedef struct bl_store_health_t {
 } bl_store_health_t;
 void bl_store_health(bl_store_t *s, bl_store_health_t *out);
 
+const char *bl_store_sqlite_version(void); /* of the library that is used */
+
 /* Of the last transaction; never waits for the disk. Any thread. */
 apr_status_t bl_store_last(bl_store_t *s);
 

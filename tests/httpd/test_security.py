@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What docs/security.md promises and no other suite shows.
 
-Fault rows C08, C23, A11; S-12, S-54, S-57, S-58, S-69, S-71, S-73, S-77.
+Fault rows C08, C23, A11; S-12, S-54, S-57, S-58, S-69, S-71, S-73, S-75, S-77.
 """
 import json
 import re
@@ -293,3 +293,12 @@ def test_s73_a_store_that_is_gone_is_not_described(env):
                      b"Connection: close\r\n\r\n")
         words = b"".join(iter(lambda: sock.recv(65536), b"")).decode()
     assert not TELLS.search(words.split("\r\n\r\n", 1)[1])
+
+
+# --- operation ---------------------------------------------------------------
+def test_s75_start_names_the_versions_of_what_is_used(env):
+    line, = [line for line in env.server.read("error_log").split("\n")
+             if "BL1846" in line][:1]
+    for library in ("mod_bailian_sse/", "libcurl/", "OpenSSL/", "SQLite/",
+                    "jansson/", "APR/"):
+        assert re.search(re.escape(library) + r"\d+\.\d+", line), line

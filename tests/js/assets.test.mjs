@@ -128,3 +128,15 @@ test('every sentence exists in both languages', () => {
   const page = readFileSync(join(root, 'chat-ui/index.html'), 'utf8');
   for (const [, key] of page.matchAll(/data-text(?:-label|-placeholder)?="(\w+)"/g)) assert.ok(keys('en').includes(key), key);
 });
+
+test('S-28: a page remembers in one place, and no credential', () => {
+  const folders = ['chat-ui', 'admin-ui', 'sdk'];
+  const texts = folders.flatMap((folder) => files(folder)
+    .filter((name) => !name.includes('vendor/') && !name.startsWith('examples/'))
+    .map((name) => [`${folder}/${name}`, readFileSync(join(root, folder, name), 'utf8')]));
+  const keeping = texts.filter(([, text]) => /\b(localStorage|sessionStorage|indexedDB|document\.cookie|caches\.open)\b/.test(text));
+  assert.deepEqual(keeping.map(([path]) => path).sort(),
+    ['admin-ui/js/text.js', 'admin-ui/js/theme.js', 'chat-ui/js/settings.js']);
+  const kept = texts.flatMap(([, text]) => [...text.matchAll(/(?:\bremember|\bkeepPlace|\bsetItem|\bkeep)\(\s*('[^']*'|`[^`]*`|[a-zA-Z.]+)/g)].map((found) => found[1]));
+  for (const name of kept) assert.doesNotMatch(name, /token|ticket|secret|password|credential/i);
+});
