@@ -7,10 +7,9 @@ import time
 import pytest
 
 from answers import TEA, TEA_TEXT, assert_answer, last, piece
-from env import build, canary, raw
+from env import canary, raw
 from env.environment import ask_body
 from env.polling import until
-from test_modes import modes
 
 
 def closed(env, number=0):
@@ -150,25 +149,7 @@ def test_c03_half_closed_client_still_gets_its_answer(env):
     assert_answer(stream.read())
 
 
-# --- C05, C06: slow readers -------------------------------------------------
-@modes("event", "worker")
-@pytest.mark.server(locations='<Location "/slow">\nSetHandler bailian-sse\n'
-                    "BailianAnonymous on\nBailianSlowClientTimeout 1s\n"
-                    "BailianDisconnect cancel\n</Location>")
-def test_c05_reader_that_stops_is_closed_and_others_are_not(env):
-    env.bailian.scenario("u28-firehose")
-    stuck = env.ask_open(base="/slow", app=env.fresh_app(), rcvbuf=4096)
-    stuck.next_content()
-    neighbour = env.ask(app="neighbour", seconds=30)
-    assert neighbour.is_completed
-    record = env.bailian.request(0, state="closed", seconds=20)
-    assert record["ended_by"] in ("peer-fin", "peer-reset")
-    assert env.ended(stuck, base="/slow")["outcome"] == "cancelled"
-    env.log.wait_for("BL1831", 20)
-    stuck.read(seconds=30)
-    assert not stuck.is_completed
-
-
+# --- C05: slow readers; those that stop are in test_slow_readers.py ---------
 def test_c05_slow_reader_gets_the_whole_answer(env):
     env.bailian.scenario("u28-firehose")
     stream = env.ask_open(app=env.fresh_app(), rcvbuf=4096, seconds=60)
@@ -193,30 +174,6 @@ def test_heartbeat_never_stands_inside_an_event(env):
         time.sleep(0.15)  # a heartbeat would be due
     stream.read()
     assert stream.is_completed
-
-
-@pytest.mark.server(global_extra="SendBufferSize 65536")
-def test_c06_readers_that_do_not_read_hold_a_bounded_queue(env):
-    env.bailian.scenario("u28-firehose")
-    before = env.server.resident_kb()
-    stuck = [env.ask_open(app="default", rcvbuf=4096, user="stuck%d" % n)
-             for n in range(20)]
-    for stream in stuck:
-        stream.next_content()
-
-    def paused():
-        sent = [r["sent"] for r in env.bailian.requests()]
-        same = sent == paused.sent
-        paused.sent = sent
-        paused.count = paused.count + 1 if same else 0
-        return paused.count > 20
-    paused.sent, paused.count = None, 0
-    until(paused, 30, "the pause of all upstreams")
-    grown = env.server.resident_kb() - before
-    if not build.is_slow():  # a sanitizer keeps what was freed
-        assert grown < 20 * 1024 + 20 * 1024, grown
-    for stream in stuck:
-        stream.close()
 
 
 # --- C15 - C18 --------------------------------------------------------------

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Restarts, stops and crashes: fault-matrix.md 1.7."""
+import contextlib
 import os
 import signal
 
@@ -277,3 +278,38 @@ def test_stuck_reader_does_not_keep_the_server_from_restarting(env):
     stuck.close()
     with pytest.raises((Silence, OSError)):
         stuck.conn.fill(0.01)
+
+
+# --- P14: nothing that is opened before the fork is used after it -----------
+def opened(pid):
+    """What a process holds of what only a child may have: the database with
+    its log and locks, pollsets and eventfds, sockets that are connected."""
+    found = []
+    for name in os.listdir("/proc/%d/fd" % pid):
+        with contextlib.suppress(FileNotFoundError):
+            target = os.readlink("/proc/%d/fd/%s" % (pid, name))
+            if "/data/" in target or target.startswith("anon_inode:"):
+                found.append(target)
+    return found
+
+
+@pytest.mark.server(mpm="prefork", children=6, threads=6)
+def test_p14_children_share_nothing_that_was_opened_before_the_fork(env):
+    env.bailian.say(*TEA)
+    ids = set()
+    for number in range(24):
+        stream = env.ask(user="p14-%d" % number)
+        assert_answer(stream)
+        ids.add(stream.stream_id)
+    assert len(ids) == 24
+    children = env.server.children()
+    assert len(children) > 1
+    for pid in children:
+        until(lambda: [name for name in opened(pid)
+                       if name.endswith("bailian.db")], 20, "its database")
+    assert opened(env.server.process.pid) == []
+    # What a child has, its siblings were not born with: threads are its own,
+    # and the database is opened by each (no descriptor of one is another's).
+    for pid in children:
+        assert len(os.listdir("/proc/%d/task" % pid)) > 1
+    assert len(os.listdir("/proc/%d/task" % env.server.process.pid)) == 1

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -128,6 +129,42 @@ static void test_keyring_no_nonce_twice(void **state)
             assert_memory_not_equal(nonces[i], nonces[j], 12);
     }
     bl_keyring_close(k);
+}
+
+/* P14: the first nonce of each child is another one, and none the parent's. */
+static void test_keyring_nonces_of_forked_children_differ(void **state)
+{
+    enum { CHILDREN = 200, NONCE_AT = 1 + 4, NONCE = 12 };
+    unsigned char seen[CHILDREN + 1][NONCE], *sealed;
+    int pipes[2], i, k, status;
+    bl_keyring_t *ring;
+    size_t len;
+
+    (void)state;
+    write_file("1 " HEX_A "\n", 0400);
+    ring = load();
+    assert_int_equal(pipe(pipes), 0);
+    /* The state that the children must not go on with. */
+    assert_int_equal(bl_keyring_seal(ring, &row, "x", 1, &sealed, &len), 0);
+    memcpy(seen[CHILDREN], sealed + NONCE_AT, NONCE);
+    free(sealed);
+    for (i = 0; i < CHILDREN; i++) {
+        pid_t pid = fork();
+
+        if (!pid) {
+            if (bl_keyring_seal(ring, &row, "x", 1, &sealed, &len)) _exit(1);
+            _exit(write(pipes[1], sealed + NONCE_AT, NONCE) != NONCE);
+        }
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_int_equal(status, 0);
+        assert_int_equal(read(pipes[0], seen[i], NONCE), NONCE);
+        assert_memory_not_equal(seen[i], seen[CHILDREN], NONCE);
+        for (k = 0; k < i; k++)
+            assert_memory_not_equal(seen[i], seen[k], NONCE);
+    }
+    close(pipes[0]);
+    close(pipes[1]);
+    bl_keyring_close(ring);
 }
 
 static void assert_closed(const bl_keyring_t *k, const bl_seal_for_t *f,
@@ -340,6 +377,7 @@ int main(void)
         cmocka_unit_test(test_keyring_create_load_seal_open),
         cmocka_unit_test(test_keyring_create_never_overwrites),
         cmocka_unit_test(test_keyring_no_nonce_twice),
+        cmocka_unit_test(test_keyring_nonces_of_forked_children_differ),
         cmocka_unit_test(test_keyring_d14_any_change_closes_it),
         cmocka_unit_test(test_keyring_d13_wrong_master_key),
         cmocka_unit_test(test_keyring_d13_file_is_refused_with_the_reason),

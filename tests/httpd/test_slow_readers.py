@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Readers that take little or nothing: fault-matrix.md 1.6, C05 and C06, in
+each way that httpd carries a stream. The long forms wait as long as the
+directive's default says, and are a thousand."""
+import os
+import time
+
+import pytest
+
+from answers import TEA, assert_answer
+from env import build
+from env.polling import until
+from test_modes import modes
+
+SOAK = bool(os.environ.get("BL_SOAK"))
+SLOW = """
+<Location "/slow">
+    SetHandler bailian-sse
+    BailianAnonymous on
+    BailianSlowClientTimeout 1s
+    BailianDisconnect %s
+</Location>
+"""
+
+
+@pytest.fixture(autouse=True)
+def late_reactor(env):
+    """Megabytes come at once here: on a busy machine that takes a while."""
+    env.allow_log("BL1501")
+
+
+def assert_prefix(stream):
+    """I3: what came is the beginning of what there is, event by event."""
+    seqs = stream.seqs
+    assert seqs == list(range(1, len(seqs) + 1))
+    assert stream.end is None
+
+
+# --- C05 --------------------------------------------------------------------
+@modes("event", "event-sync", "worker", "prefork")
+@pytest.mark.server(locations=SLOW % "cancel")
+def test_c05_reader_that_stops_is_closed_in_every_mode(env):
+    stuck = env.ask_open(base="/slow", app="u28-firehose", rcvbuf=4096)
+    stuck.next_content()
+    env.bailian.say(*TEA)
+    assert_answer(env.ask(user="neighbour"))
+    assert env.ended(stuck, base="/slow")["outcome"] == "cancelled"
+    env.log.wait_for("BL1831", 20)
+    stuck.read(seconds=20)
+    assert stuck.ended in ("cut", "reset")
+    assert_prefix(stuck)
+    assert len(env.log.lines("BL1831")) == 1
+
+
+@modes("event", "event-sync")
+@pytest.mark.server(locations=SLOW % "drain")
+def test_c05_answer_is_whole_for_others_when_one_reader_stops(env):
+    """Nobody else reads, but the answer is wanted: it goes on."""
+    stuck = env.ask_open(base="/slow", app="u28-firehose", rcvbuf=4096)
+    stuck.next_content()
+    assert env.ended(stuck, base="/slow", seconds=30)["outcome"] == "completed"
+    stuck.read(seconds=20)
+    assert_prefix(stuck)
+    last = max(stuck.seqs)
+    again = env.resume(stuck, after=last, seconds=60)
+    assert again.seqs[0] == last + 1
+    assert stuck.text + again.text == again.end.content
+
+
+@pytest.mark.skipif(not SOAK, reason="waits for the default of 60 s")
+@modes("event", "event-sync")
+@pytest.mark.server(timeout=300, locations='<Location "/sixty">\n'
+                    "SetHandler bailian-sse\nBailianAnonymous on\n"
+                    "BailianDisconnect cancel\n</Location>")
+def test_c05_reader_may_stop_for_59_s_and_not_for_61(env):
+    streams = [env.ask_open(base="/sixty", app="u28-firehose", rcvbuf=4096,
+                            user="c05-%d" % n, seconds=120) for n in range(2)]
+    for stream in streams:
+        stream.next_content()
+    patient, stuck = streams
+    time.sleep(50)
+    assert patient.read().is_completed
+    assert env.ended(stuck, base="/sixty", user="c05-1",
+                     seconds=60)["outcome"] == "cancelled"
+    stuck.read()
+    assert stuck.ended in ("cut", "reset")
+    assert_prefix(stuck)
+
+
+# --- C06 --------------------------------------------------------------------
+def stands_still(env, count):
+    """No upstream of these is read any more."""
+    seen = []
+
+    def look():
+        seen.append(sorted(r["sent"] for r in env.bailian.requests()))
+        return len(seen[-1]) == count and len(seen) > 20 and \
+            seen[-20] == seen[-1]
+    until(look, 300 if SOAK else 30, "the pause of all upstreams")
+
+
+@pytest.mark.server(threads=64, factor=40,
+                    global_extra="SendBufferSize 65536")
+def test_c06_readers_that_do_not_read_hold_a_bounded_queue(env):
+    count = 1000 if SOAK else 20
+    before = env.server.resident_kb()
+    stuck = [env.ask_open(base="/cancel", app="u28-firehose", rcvbuf=4096,
+                          user="stuck%d" % n, seconds=60)
+             for n in range(count)]
+    for stream in stuck:
+        stream.next_content()
+    stands_still(env, count)
+    grown = env.server.resident_kb() - before
+    if not build.is_slow():  # a sanitizer keeps what was freed
+        # The queue, and what a connection with its upstream takes anyway.
+        assert grown < count * (256 + 64) * 1.1 + 20 * 1024, grown
+    env.bailian.say(*TEA)
+    assert_answer(env.ask(user="other", seconds=60))
+    for stream in stuck:
+        stream.close()
