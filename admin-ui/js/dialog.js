@@ -10,6 +10,13 @@ export const explain = (error) => (error instanceof Lost ? t('lost')
   : error instanceof Refused ? [error.message, error.detail].filter((text, i, all) => text && all.indexOf(text) === i).join(' ')
     : String(error?.message ?? error));
 
+// At a field: what is wrong with it, without its name.
+function explainField(error) {
+  const { detail, field } = error;
+  if (!field || !detail) return explain(error);
+  return detail.startsWith(`${field} `) ? detail.slice(field.length + 1) : detail;
+}
+
 export function openDialog(title, ...children) {
   const id = freshId('d');
   const before = document.activeElement;
@@ -63,7 +70,7 @@ export async function edit({ title, fields, before, save, ok, intro, conflict })
       box.close();
     } catch (error) {
       if (error.code === 'version_conflict' && conflict) replace(extra, await conflict(values, form, () => box.close()));
-      else form.showError(explain(error), error.field);
+      else form.showError(form.input(error.field) ? explainField(error) : explain(error), error.field);
     } finally {
       isBusy = false;
       submit.disabled = false;

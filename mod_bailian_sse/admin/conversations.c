@@ -19,8 +19,8 @@ static int take_outcome(bl_params_t *p, bl_conversation_filter_t *f)
     f->outcome = bl_outcome_from_name(name);
     if (f->outcome != BL_OUTCOME_NONE || !strcmp(name, "live")) return 1;
     return bl_params_refuse(p, "outcome",
-                            "outcome must be live, completed, length, "
-                            "cancelled, timeout, error or interrupted");
+                            BL_SAY("must be live, completed, length, "
+                                   "cancelled, timeout, error or interrupted"));
 }
 
 static int take_titles(bl_params_t *p, int *pshows)
@@ -30,7 +30,7 @@ static int take_titles(bl_params_t *p, int *pshows)
     if (!text || !strcmp(text, "0")) return 1;
     *pshows = 1;
     if (!strcmp(text, "1")) return 1;
-    return bl_params_refuse(p, "titles", "titles must be 0 or 1");
+    return bl_params_refuse(p, "titles", BL_SAY("must be 0 or 1"));
 }
 
 apr_status_t bl_admin_conversation_filter(bl_params_t *p,
@@ -64,12 +64,12 @@ static int take_before(bl_params_t *p, const json_t *body, bl_deletion_t *d)
             APR_SUCCESS ||
         (text && (!bl_time_parse(text, &d->before) || d->before <= 0)))
     {
-        return bl_params_refuse(p, "before",
-                                "before must be a time as "
-                                "2026-11-20T11:22:33Z, or null");
+        return bl_params_refuse(
+            p, "before",
+            BL_SAY("must be a time as 2026-11-20T11:22:33Z, or null"));
     }
     if (d->before > bl_clock_wall()) {
-        return bl_params_refuse(p, "before", "before must lie in the past");
+        return bl_params_refuse(p, "before", BL_SAY("must lie in the past"));
     }
     return 1;
 }
@@ -87,14 +87,15 @@ apr_status_t bl_admin_deletion(bl_params_t *p, json_t *body, bl_deletion_t *d,
         (d->owner && !*d->owner))
     {
         bl_params_refuse(p, "user",
-                         "user must be an owner as user:li, or null");
+                         BL_SAY("must be an owner as user:li, or null"));
     }
     take_before(p, body, d);
     if (bl_json_get_bool(body, "dryRun", pis_dry) != APR_SUCCESS) {
-        bl_params_refuse(p, "dryRun", "dryRun must be true or false");
+        bl_params_refuse(p, "dryRun", BL_SAY("must be true or false"));
     }
     if (!d->owner && !d->before) {
-        bl_params_refuse(p, "user", "one of user and before is needed");
+        bl_params_refuse(p, "user",
+                         BL_SAY("One of user and before is needed."));
     }
     return p->rv;
 }
@@ -111,8 +112,8 @@ static void take_days(bl_params_t *p, const json_t *o, const char *name,
     *pdays = (int)days;
     if (!value || json_is_null(value)) return;
     if (!json_is_integer(value) || days < 1 || days > BL_RETENTION_DAYS_MOST) {
-        bl_params_refuse(p, field,
-                         "it must be a number of days, 1 to 3650, or null");
+        bl_params_refuse(
+            p, field, BL_SAY("must be a number of days, 1 to 3650, or null"));
     }
 }
 
@@ -126,7 +127,7 @@ apr_status_t bl_admin_retention(bl_params_t *p, json_t *body,
     memset(c, 0, sizeof(*c));
     bl_params_only(p, body, names);
     if (bl_json_get_object(body, "retention", &o) != APR_SUCCESS || !o) {
-        bl_params_refuse(p, "retention", "retention must be an object");
+        bl_params_refuse(p, "retention", BL_SAY("must be a JSON object"));
         return p->rv;
     }
     bl_params_only(p, o, fields);

@@ -8,12 +8,12 @@
  *
  * OWNERSHIP  texts are borrowed from the request.
  * THREADS    one request, one thread.
- * ERRORS     BL_E_BAD_VALUE in p->rv, with field and detail.
+ * ERRORS     BL_E_BAD_VALUE in p->rv, and p->why.
  */
 #ifndef BL_PARAMS_H
 #define BL_PARAMS_H
 
-#include "base/bl.h"
+#include "base/say.h"
 
 #include <jansson.h>
 
@@ -21,12 +21,11 @@ typedef struct bl_params_t {
     const char *(*get)(void *ctx, const char *name); /* NULL: absent, empty */
     void *ctx;
     apr_status_t rv;
-    const char *field; /* which one is wrong */
-    char detail[128];  /* and what would be right */
+    bl_complaint_t why; /* which one is wrong, and what would be right */
 } bl_params_t;
 
-/* Always answers 0. field must live as long as p. */
-int bl_params_refuse(bl_params_t *p, const char *field, const char *detail);
+/* en as of bl_say(), without a value. Always answers 0. */
+int bl_params_refuse(bl_params_t *p, const char *field, const char *en);
 
 /* Absent: *pvalue stays. 0: refused. */
 int bl_params_time(bl_params_t *p, const char *name, apr_time_t *pvalue);

@@ -28,7 +28,7 @@ static int take_by(bl_params_t *p, bl_usage_filter_t *f)
         f->by = (bl_usage_by_t)i;
         return 1;
     }
-    return bl_params_refuse(p, "by", "by must be day, user, app or key");
+    return bl_params_refuse(p, "by", BL_SAY("must be day, user, app or key"));
 }
 
 static int take_days(bl_params_t *p, bl_usage_filter_t *f)
@@ -41,8 +41,8 @@ static int take_days(bl_params_t *p, bl_usage_filter_t *f)
         return 1;
     }
     return bl_params_refuse(p, "from",
-                            "from must be no later than to, and 365 days "
-                            "earlier at most");
+                            BL_SAY("The first day must be no later than the "
+                                   "last, and at most 365 days earlier."));
 }
 
 static int take_format(bl_params_t *p, int *pis_csv)
@@ -51,7 +51,7 @@ static int take_format(bl_params_t *p, int *pis_csv)
 
     *pis_csv = name && !strcmp(name, "csv");
     if (!name || *pis_csv || !strcmp(name, "json")) return 1;
-    return bl_params_refuse(p, "format", "format must be json or csv");
+    return bl_params_refuse(p, "format", BL_SAY("must be json or csv"));
 }
 
 apr_status_t bl_admin_usage_filter(bl_params_t *p, bl_usage_filter_t *f,

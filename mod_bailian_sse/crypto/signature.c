@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "signature.h"
 #include "token.h"
+#include "base/say.h"
 
 #include <openssl/bio.h>
 #include <openssl/bn.h>
@@ -67,10 +68,10 @@ const char *bl_sign_key_complaint(bl_sign_t kind, const char *key, size_t len)
     if (kind == BL_SIGN_HS256) {
         /* Whoever has the public key could sign with it. */
         if (len >= 11 && strstr(key, "-----BEGIN ")) {
-            return "must be a secret for HS256, not a PEM file";
+            return BL_SAY("must be a secret for HS256, not a PEM file");
         }
         return len < BL_MAC_SECRET_LEAST || len > BL_MAC_SECRET_MOST
-                   ? "must be a secret of 32 to 512 bytes for HS256"
+                   ? BL_SAY("must be a secret of 32 to 512 bytes for HS256")
                    : NULL;
     }
     pkey = read_public(key, len);
@@ -78,9 +79,11 @@ const char *bl_sign_key_complaint(bl_sign_t kind, const char *key, size_t len)
     EVP_PKEY_free(pkey);
     if (is_fit) return NULL;
     return kind == BL_SIGN_ES256
-               ? "must be a public key on the curve P-256 in PEM for ES256"
-               : "must be an RSA public key of 2048 bits or more in PEM for "
-                 "RS256";
+               ? BL_SAY(
+                     "must be a public key on the curve P-256 in PEM for ES256")
+               : BL_SAY("must be an RSA public key of 2048 bits or more in PEM "
+                        "for "
+                        "RS256");
 }
 
 static int verify_mac(const char *key, size_t key_len, const char *text,

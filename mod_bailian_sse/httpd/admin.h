@@ -56,10 +56,12 @@ int bl_admin_pathcheck(bl_admin_call_t *a);
 int bl_admin_answer(bl_admin_call_t *a, apr_status_t rv, int status,
                     bl_buf_t *out);
 
-/* A problem document; field (which member or parameter) and detail may be
- * NULL. */
+/* A problem document; field (which member or parameter) and en (a sentence of
+ * base/say.h without values) may be NULL. */
 int bl_admin_problem(bl_admin_call_t *a, apr_status_t rv, const char *field,
-                     const char *detail);
+                     const char *en);
+int bl_admin_complain(bl_admin_call_t *a, apr_status_t rv,
+                      const bl_complaint_t *why);
 
 /* The number that If-Match names; BL_E_NO_VERSION without one,
  * BL_E_BAD_HEADER for anything else. */

@@ -155,9 +155,10 @@ static int silence(bl_admin_call_t *a)
     if (!json_is_integer(minutes) || json_object_size(a->body) != 1 || n < 0 ||
         n > SILENCE_MOST)
     {
-        return bl_admin_problem(a, BL_E_BAD_VALUE, "minutes",
-                                "minutes must be a whole number from 0 (no "
-                                "longer silent) to 10080");
+        return bl_admin_problem(
+            a, BL_E_BAD_VALUE, "minutes",
+            BL_SAY(
+                "must be a whole number from 0 (no longer silent) to 10080"));
     }
     rv = bl_store_do_alert_silence(
         a->store, &a->who, id,

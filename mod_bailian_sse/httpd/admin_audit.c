@@ -17,8 +17,8 @@ static int time_param(bl_admin_call_t *a, const char *name, apr_time_t *pat,
 
     if (!text || bl_time_parse(text, pat)) return 1;
     *prc = bl_admin_problem(a, BL_E_BAD_VALUE, name,
-                            "it must be a time such as "
-                            "2026-11-20T11:22:33Z, or milliseconds since 1970");
+                            BL_SAY("must be a time as 2026-11-20T11:22:33Z, or "
+                                   "milliseconds since 1970"));
     return 0;
 }
 
@@ -128,7 +128,7 @@ static int audit(bl_admin_call_t *a)
     if (format && !strcmp(format, "csv")) return send_csv(a, &ask);
     if (format && strcmp(format, "json") != 0) {
         return bl_admin_problem(a, BL_E_BAD_VALUE, "format",
-                                "format must be json or csv");
+                                BL_SAY("must be json or csv"));
     }
     ask.limit++;
     rv = bl_store_audit_rows(a->store, &ask, &rows);

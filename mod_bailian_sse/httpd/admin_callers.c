@@ -35,8 +35,7 @@ static int send_one(bl_admin_call_t *a, int status, apr_int64_t id,
 static int refuse(bl_admin_call_t *a, apr_status_t rv,
                   const bl_complaint_t *why)
 {
-    return bl_admin_problem(a, rv, *why->field ? why->field : NULL,
-                            *why->text ? why->text : NULL);
+    return bl_admin_complain(a, rv, why);
 }
 
 /* --- read --------------------------------------------------------------- */
@@ -56,7 +55,7 @@ static int callers(bl_admin_call_t *a)
     }
     if (kind && strcmp(kind, "token") && strcmp(kind, "jwt")) {
         return bl_admin_problem(a, BL_E_BAD_VALUE, "kind",
-                                "kind must be token or jwt");
+                                BL_SAY("must be token or jwt"));
     }
     rv = bl_store_clients(a->store, kind, bl_admin_param(a, "q"), after,
                           (int)limit, &list);
@@ -76,7 +75,7 @@ static int caller(bl_admin_call_t *a)
 
 static int add(bl_admin_call_t *a)
 {
-    bl_complaint_t why = {"", ""};
+    bl_complaint_t why = BL_NO_COMPLAINT;
     char token[BL_CLIENT_TOKEN_TEXT + 1];
     apr_int64_t id;
     apr_status_t rv;

@@ -69,9 +69,10 @@ static int list(bl_admin_call_t *a, const kind_t *kind)
 }
 
 static int send_one(bl_admin_call_t *a, const kind_t *kind, int status,
-                    const char *name, const char *notice)
+                    const char *name, const bl_complaint_t *notice)
 {
     bl_list_ask_t ask;
+    char text[BL_SAY_TEXT];
     json_t *rows, *row;
     apr_status_t rv;
 
@@ -84,8 +85,9 @@ static int send_one(bl_admin_call_t *a, const kind_t *kind, int status,
     if (!row) return bl_admin_problem(a, BL_E_NOT_FOUND, NULL, NULL);
     show(a, kind, row);
     if (notice) {
+        bl_complaint_text(notice, a->call->lang == BL_LANG_ZH, text);
         json_object_set_new(row, "notice",
-                            *notice ? json_string(notice) : json_null());
+                            *text ? json_string(text) : json_null());
     }
     return bl_admin_send(a, status, row);
 }
@@ -101,7 +103,7 @@ static int create(bl_admin_call_t *a, const kind_t *kind)
 
     if (!bl_admin_take_text(a, "name", &name, &rc)) return rc;
     if (!name) {
-        return bl_admin_problem(a, BL_E_BAD_VALUE, "name", "name is needed");
+        return bl_admin_problem(a, BL_E_BAD_VALUE, "name", BL_SAY("is needed"));
     }
     memset(&change, 0, sizeof(change));
     rv = kind->change(a->store, &a->who, name, bl_admin_fields(a), BL_PUT_NEW,
@@ -124,7 +126,7 @@ static int patch(bl_admin_call_t *a, const kind_t *kind)
                       BL_PUT_EXISTING, &change);
     if (rv != APR_SUCCESS) return bl_admin_refuse(a, rv, &change);
     return send_one(a, kind, HTTP_OK, a->id,
-                    kind == &upstream ? change.why.text : NULL);
+                    kind == &upstream ? &change.why : NULL);
 }
 
 static int drop(bl_admin_call_t *a, const kind_t *kind)
@@ -242,7 +244,7 @@ static int app_try(bl_admin_call_t *a)
     }
     if (!message || !*message) {
         return bl_admin_problem(a, BL_E_BAD_VALUE, "message",
-                                "message is needed");
+                                BL_SAY("is needed"));
     }
     catalog = bl_store_catalog(a->store);
     is_there = bl_catalog_app(catalog, a->id) != NULL;

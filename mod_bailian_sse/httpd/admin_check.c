@@ -53,8 +53,8 @@ static int test_one(bl_admin_call_t *a)
     if (rv == APR_SUCCESS && one.rv == BL_E_NOT_FOUND) rv = one.rv;
     if (rv == APR_SUCCESS && one.rv == BL_E_CONFLICT) {
         return bl_admin_problem(a, BL_E_CONFLICT, "secret",
-                                "its upstream was moved: enter the key again "
-                                "(replace) before it is sent there");
+                                BL_SAY("Its upstream was moved: enter the key "
+                                       "again (replace) before it is used."));
     }
     if (rv == APR_SUCCESS) {
         rv = bl_store_do_key_checked(a->store, &a->who, &one, 1);
@@ -80,7 +80,7 @@ static int read_ids(bl_admin_call_t *a, bl_key_check_t *checks, int *pcount,
     *pcount = (int)json_array_size(ids);
     if (json_is_array(ids) && i == json_array_size(ids) && i) return 1;
     *prc = bl_admin_problem(a, BL_E_BAD_VALUE, "ids",
-                            "ids must be an array of 1 to 64 numbers");
+                            BL_SAY("must be a list of 1 to 64 numbers"));
     return 0;
 }
 

@@ -23,8 +23,7 @@ static void ask(bl_params_t *p, bl_admin_call_t *a)
 
 static int refuse(bl_admin_call_t *a, const bl_params_t *p)
 {
-    return bl_admin_problem(a, p->rv, apr_pstrdup(a->r->pool, p->field),
-                            apr_pstrdup(a->r->pool, p->detail));
+    return bl_admin_complain(a, p->rv, &p->why);
 }
 
 /* A fixed file name: nothing of a title reaches a header (S-27). */
@@ -56,9 +55,9 @@ static int list(bl_admin_call_t *a)
         return refuse(a, &p);
     }
     if (shows && a->role < BL_ROLE_OPERATOR) {
-        return bl_admin_problem(a, BL_E_FORBIDDEN, f.query ? "q" : "titles",
-                                "What people wrote is shown to the role "
-                                "operator");
+        return bl_admin_problem(
+            a, BL_E_FORBIDDEN, f.query ? "q" : "titles",
+            BL_SAY("What people wrote is shown to the role operator."));
     }
     if (shows) f.shown = &a->who;
     bl_buf_init(&out, OUT_BYTES);
@@ -87,7 +86,7 @@ static int export_it(bl_admin_call_t *a)
 
     if (format && !is_markdown && strcmp(format, "json")) {
         return bl_admin_problem(a, BL_E_BAD_VALUE, "format",
-                                "format must be json or markdown");
+                                BL_SAY("must be json or markdown"));
     }
     bl_buf_init(&out, OUT_BYTES);
     rv = bl_store_any_conversation(

@@ -24,8 +24,8 @@ static int read_time(bl_admin_call_t *a, const char *name, apr_time_t *pat,
 
     if (!text || bl_time_parse(text, pat)) return 1;
     *prc = bl_admin_problem(a, BL_E_BAD_VALUE, name,
-                            "a time looks like 2026-11-20T11:22:33Z, or is "
-                            "milliseconds since 1970");
+                            BL_SAY("must be a time as 2026-11-20T11:22:33Z, or "
+                                   "milliseconds since 1970"));
     return 0;
 }
 
@@ -51,11 +51,15 @@ static int read_ask(bl_admin_call_t *a, bl_ends_ask_t *ask, int *prc)
     ask->limit = (int)limit;
     if (outcome) ask->outcome = bl_outcome_from_name(outcome);
     if (outcome && ask->outcome == BL_OUTCOME_NONE) {
-        *prc = bl_admin_problem(a, BL_E_BAD_VALUE, "outcome", NULL);
+        *prc = bl_admin_problem(a, BL_E_BAD_VALUE, "outcome",
+                                BL_SAY("must be completed, length, cancelled, "
+                                       "timeout, error or interrupted"));
         return 0;
     }
     if (cursor && !bl_admin_ends_cursor(cursor, ask)) {
-        *prc = bl_admin_problem(a, BL_E_BAD_VALUE, "cursor", NULL);
+        *prc = bl_admin_problem(
+            a, BL_E_BAD_VALUE, "cursor",
+            BL_SAY("must be what \"next\" of the page before says"));
         return 0;
     }
     return 1;
@@ -90,7 +94,8 @@ static int ends(bl_admin_call_t *a)
     if (!read_ask(a, &ask, &rc)) return rc;
     if (format && !strcmp(format, "csv")) return ends_csv(a, &ask);
     if (format && strcmp(format, "json")) {
-        return bl_admin_problem(a, BL_E_BAD_VALUE, "format", NULL);
+        return bl_admin_problem(a, BL_E_BAD_VALUE, "format",
+                                BL_SAY("must be json or csv"));
     }
     bl_buf_init(&out, OUT_BYTES);
     return bl_admin_answer(a, bl_admin_ends(a->store, &ask, &out), HTTP_OK,
@@ -120,16 +125,18 @@ static int summary(bl_admin_call_t *a)
         return rc;
     }
     if (by_name && !bl_admin_ends_by(by_name, &by)) {
-        return bl_admin_problem(a, BL_E_BAD_VALUE, "by", NULL);
+        return bl_admin_problem(
+            a, BL_E_BAD_VALUE, "by",
+            BL_SAY("must be outcome, code, app, upstream, key or attempts"));
     }
     if (!ask.to) ask.to = bl_clock_wall() + SECOND_US;
     if (!ask.from) ask.from = ask.to - DAY_US;
     bucket *= SECOND_US;
     if (!bucket) bucket = usual_bucket(&ask);
     if (ask.to <= ask.from || (ask.to - ask.from) / bucket > 1440) {
-        return bl_admin_problem(a, BL_E_BAD_VALUE,
-                                ask.to <= ask.from ? "to" : "bucket",
-                                "at most 1440 buckets from \"from\" to \"to\"");
+        return bl_admin_problem(
+            a, BL_E_BAD_VALUE, ask.to <= ask.from ? "to" : "bucket",
+            BL_SAY("At most 1440 buckets from \"from\" to \"to\"."));
     }
     bl_buf_init(&out, OUT_BYTES);
     return bl_admin_answer(

@@ -25,48 +25,94 @@ static const char *const state_names[] = {"ok", "warning", "error"};
 
 typedef struct checks_t {
     bl_buf_t *out;
+    int is_zh;
     int count;
     check_state_t worst;
 } checks_t;
 
-/* fix NULL: nothing to do. */
-static void check(checks_t *c, const char *name, check_state_t state,
-                  const char *detail, const char *fix)
+/* What was found; its fix NULL: nothing to do. */
+static void put_check(checks_t *c, const char *name, check_state_t state,
+                      const bl_said_t *found, const char *fix)
 {
+    bl_said_t advice;
+    char text[BL_SAY_TEXT];
+    int i;
+
     bl_buf_puts(c->out, c->count++ ? ",{\"name\":" : "{\"name\":");
     bl_json_puts(c->out, name);
-    bl_buf_printf(c->out, ",\"state\":\"%s\",\"detail\":", state_names[state]);
-    bl_json_puts(c->out, detail);
+    bl_buf_printf(c->out, ",\"state\":\"%s\",\"code\":\"%s\",\"values\":[",
+                  state_names[state], bl_say_code(found->en));
+    for (i = 0; i < bl_say_places(found->en); i++) {
+        if (i) bl_buf_puts(c->out, ",");
+        bl_json_puts(c->out, found->values[i]);
+    }
+    bl_said_text(found, c->is_zh, NULL, text);
+    bl_buf_puts(c->out, "],\"detail\":");
+    bl_json_puts(c->out, text);
     bl_buf_puts(c->out, ",\"fix\":");
-    if (fix)
-        bl_json_puts(c->out, fix);
-    else
+    if (fix) {
+        bl_say(&advice, fix);
+        bl_said_text(&advice, c->is_zh, NULL, text);
+        bl_json_puts(c->out, text);
+    }
+    else {
         bl_buf_puts(c->out, "null");
+    }
     bl_buf_puts(c->out, "}");
     if (state > c->worst) c->worst = state;
+}
+
+static void check(checks_t *c, const char *name, check_state_t state,
+                  const char *en, const char *fix)
+{
+    bl_said_t found;
+
+    bl_say(&found, en);
+    put_check(c, name, state, &found, fix);
+}
+
+static void check_count(checks_t *c, const char *name, check_state_t state,
+                        const char *en, apr_int64_t n, apr_int64_t of,
+                        const char *fix)
+{
+    bl_say_number_t first, second;
+    bl_said_t found;
+
+    bl_say(&found, en, bl_say_number(first, n), bl_say_number(second, of));
+    put_check(c, name, state, &found, fix);
 }
 
 static void check_store(bl_admin_call_t *a, checks_t *c)
 {
     bl_store_health_t health;
+    const bl_error_t *e;
+    bl_said_t found;
 
     bl_store_health(a->store, &health);
-    if (health.last == APR_SUCCESS)
-        check(c, "store", CHECK_OK, "The database takes what is written.",
-              NULL);
-    else
-        check(c, "store", CHECK_ERROR, bl_error(health.last)->en,
-              "See the error log, the free space of the disk, and bailianctl "
-              "db check");
+    e = bl_error(health.last);
+    if (health.last == APR_SUCCESS) {
+        check(c, "store", CHECK_OK,
+              BL_SAY("The database takes what is written."), NULL);
+    }
+    else {
+        bl_say(&found, BL_SAY("The database cannot be written: {1}"),
+               c->is_zh ? e->zh : e->en);
+        put_check(c, "store", CHECK_ERROR, &found,
+                  BL_SAY("See the error log, the free space of the disk, and "
+                         "bailianctl db check."));
+    }
     if (health.is_guarded)
-        check(c, "storeGuard", CHECK_OK,
-              "Checkpoints and writers of all processes exclude each other.",
-              NULL);
+        check(
+            c, "storeGuard", CHECK_OK,
+            BL_SAY(
+                "Checkpoints and writers of all processes exclude each other."),
+            NULL);
     else
         check(c, "storeGuard", CHECK_ERROR,
-              "The guard against SQLite's fault with checkpoints beside "
-              "writers does not work.",
-              "Put the database on a local file system that knows OFD locks");
+              BL_SAY("The guard against SQLite's fault with checkpoints beside "
+                     "writers does not work."),
+              BL_SAY("Put the database on a local file system that knows OFD "
+                     "locks."));
 }
 
 #define KEYS_LOOKED_AT 500
@@ -83,14 +129,15 @@ static void check_master_key(bl_admin_call_t *a, checks_t *c)
         sealed += !json_is_true(json_object_get(row, "canBeOpened"));
     }
     if (!sealed)
-        check(c, "masterKey", CHECK_OK, "It opens the stored API keys.", NULL);
+        check(c, "masterKey", CHECK_OK, BL_SAY("It opens the stored API keys."),
+              NULL);
     else
-        check(c, "masterKey", CHECK_ERROR,
-              apr_psprintf(a->r->pool,
-                           "%d of the first %d API keys cannot be opened.",
-                           (int)sealed, (int)json_array_size(rows)),
-              "Put the master key back that they were sealed with, and restart "
-              "httpd; or enter these keys again");
+        check_count(
+            c, "masterKey", CHECK_ERROR,
+            BL_SAY("{1} of the first {2} API keys cannot be opened."),
+            (apr_int64_t)sealed, (apr_int64_t)json_array_size(rows),
+            BL_SAY("Put the master key back that they were sealed with, and "
+                   "restart httpd; or enter these keys again."));
     json_decref(rows);
 }
 
@@ -110,22 +157,23 @@ static void check_upstream(bl_admin_call_t *a, checks_t *c,
     bl_upstream_health(shm, u->id, bl_clock_ms(), &health);
     if (health.state == BL_TARGET_OPEN) {
         check(c, name, CHECK_ERROR,
-              "It failed several times in a row: it is asked once every 5 s.",
-              "See its last error on the pages Keys and Ends");
+              BL_SAY("It failed several times in a row: it is asked once every "
+                     "5 s."),
+              BL_SAY("See its last error on the pages Keys and Ends."));
     }
     else if (!u->key_count) {
-        check(c, name, CHECK_WARNING, "It has no API key that is enabled.",
-              "Add or enable a key");
+        check(c, name, CHECK_WARNING,
+              BL_SAY("It has no API key that is enabled."),
+              BL_SAY("Add or enable a key."));
     }
     else if (!usable) {
-        check(c, name, CHECK_ERROR, "Each of its keys rests or was refused.",
-              "Test its keys, and replace those that were refused");
+        check(c, name, CHECK_ERROR,
+              BL_SAY("Each of its keys rests or was refused."),
+              BL_SAY("Test its keys, and replace those that were refused."));
     }
     else {
-        check(c, name, CHECK_OK,
-              apr_psprintf(a->r->pool, "%d of %d keys are usable.", usable,
-                           u->key_count),
-              NULL);
+        check_count(c, name, CHECK_OK, BL_SAY("{1} of {2} keys are usable."),
+                    usable, u->key_count, NULL);
     }
 }
 
@@ -135,12 +183,12 @@ static void check_catalog(bl_admin_call_t *a, checks_t *c)
     int i;
 
     if (bl_catalog_app(catalog, NULL))
-        check(c, "app", CHECK_OK, "There is a default app.", NULL);
+        check(c, "app", CHECK_OK, BL_SAY("There is a default app."), NULL);
     else
         check(c, "app", CHECK_WARNING,
-              catalog->app_count ? "No app is the default one."
-                                 : "There is no app.",
-              "Add an app, and make it the default one");
+              catalog->app_count ? BL_SAY("No app is the default one.")
+                                 : BL_SAY("There is no app."),
+              BL_SAY("Add an app, and make it the default one."));
     for (i = 0; i < catalog->upstream_count; i++)
         check_upstream(a, c, &catalog->upstreams[i]);
     bl_catalog_unref(catalog);
@@ -151,32 +199,33 @@ static void check_httpd(bl_admin_call_t *a, checks_t *c)
     int warnings = bl_conf_mpm_warnings();
 
     if (ap_find_linked_module("mod_reqtimeout.c"))
-        check(c, "requestTimeout", CHECK_OK, "mod_reqtimeout is loaded.", NULL);
+        check(c, "requestTimeout", CHECK_OK,
+              BL_SAY("mod_reqtimeout is loaded."), NULL);
     else
         check(c, "requestTimeout", CHECK_WARNING,
-              "Clients that send their request slowly hold workers.",
-              "Load mod_reqtimeout and set RequestReadTimeout header=20-40 "
-              "body=20");
+              BL_SAY("Clients that send their request slowly hold workers."),
+              BL_SAY("Load mod_reqtimeout and set RequestReadTimeout "
+                     "header=20-40 body=20"));
     if (!warnings)
-        check(c, "mpmLimits", CHECK_OK, "The MPM's limits fit.", NULL);
+        check(c, "mpmLimits", CHECK_OK, BL_SAY("The MPM's limits fit."), NULL);
     else
-        check(c, "mpmLimits", CHECK_WARNING,
-              apr_psprintf(a->r->pool,
-                           "%d warnings at the start: the MPM's limits do not "
-                           "fit the streams that are allowed.",
-                           warnings),
-              "See BL1812 to BL1816 in the error log");
+        check_count(c, "mpmLimits", CHECK_WARNING,
+                    BL_SAY("{1} warnings at the start: the MPM's limits do not "
+                           "fit the streams that are allowed."),
+                    warnings, 0,
+                    BL_SAY("See BL1812 to BL1816 in the error log."));
     if (bl_park_is_possible(a->r) && a->call->conf.async != BL_ASYNC_SYNC)
-        check(c, "parking", CHECK_OK, "Streams hold no worker.", NULL);
+        check(c, "parking", CHECK_OK, BL_SAY("Streams hold no worker."), NULL);
     else
         check(c, "parking", CHECK_WARNING,
-              "The connection of this very request could not be parked: such "
-              "streams hold a worker each.",
-              "Use the event MPM of httpd 2.4.63 or newer, and HTTP/1.1");
+              BL_SAY("The connection of this very request could not be parked: "
+                     "such streams hold a worker each."),
+              BL_SAY(
+                  "Use the event MPM of httpd 2.4.63 or newer, and HTTP/1.1."));
     check(c, "deflate", CHECK_OK,
           ap_find_linked_module("mod_deflate.c")
-              ? "mod_deflate is loaded; streams are exempt from it."
-              : "mod_deflate is not loaded.",
+              ? BL_SAY("mod_deflate is loaded; streams are exempt from it.")
+              : BL_SAY("mod_deflate is not loaded."),
           NULL);
 }
 
@@ -191,18 +240,19 @@ static void check_reactors(bl_admin_call_t *a, checks_t *c)
 
         if (bl_slot_get(&shm->children[i], pid) && ms > longest) longest = ms;
     }
-    check(c, "reactor", longest < SLOW_TURN_MS ? CHECK_OK : CHECK_WARNING,
-          apr_psprintf(a->r->pool, "The longest turn took %u ms.", longest),
-          longest < SLOW_TURN_MS
-              ? NULL
-              : "The machine is too slow, or was suspended: look at its load");
+    check_count(c, "reactor", longest < SLOW_TURN_MS ? CHECK_OK : CHECK_WARNING,
+                BL_SAY("The longest turn took {1} ms."), longest, 0,
+                longest < SLOW_TURN_MS
+                    ? NULL
+                    : BL_SAY("The machine is too slow, or was suspended: look "
+                             "at its load."));
 }
 
 static int health(bl_admin_call_t *a)
 {
     bl_store_health_t store;
     bl_buf_t list, out;
-    checks_t c = {&list, 0, CHECK_OK};
+    checks_t c = {&list, a->call->lang == BL_LANG_ZH, 0, CHECK_OK};
     const char *curl = curl_version();
 
     bl_store_health(a->store, &store);
@@ -240,7 +290,7 @@ static int history(bl_admin_call_t *a)
 
     if (!is_hour && strcmp(range, "5m")) {
         return bl_admin_problem(a, BL_E_BAD_VALUE, "range",
-                                "range must be 5m or 1h");
+                                BL_SAY("must be 5m or 1h"));
     }
     bl_buf_init(&out, OUT_BYTES);
     rv = bl_admin_trend(bl_engine_shm(a->call->engine),
@@ -248,7 +298,8 @@ static int history(bl_admin_call_t *a)
                         is_hour ? BL_RANGE_HOUR : BL_RANGE_MINUTES, &out);
     if (rv != BL_E_BAD_VALUE) return bl_admin_answer(a, rv, HTTP_OK, &out);
     bl_buf_release(&out);
-    return bl_admin_problem(a, rv, "series", NULL);
+    return bl_admin_problem(a, rv, "series",
+                            BL_SAY("must be names of series, with commas"));
 }
 
 /* --- metrics ------------------------------------------------------------ */

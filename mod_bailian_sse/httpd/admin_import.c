@@ -24,9 +24,9 @@ static int read_import(bl_admin_call_t *a, import_t *im, int *prc)
         json_object_size(a->body) != (dry ? 2u : 1u) || !json_is_array(list) ||
         !json_array_size(list) || json_array_size(list) > KEYS_MOST)
     {
-        *prc = bl_admin_problem(a, BL_E_BAD_VALUE, "keys",
-                                "it is {\"dryRun\":true,\"keys\":[1 to 1000 "
-                                "keys]}");
+        *prc = bl_admin_problem(
+            a, BL_E_BAD_VALUE, "keys",
+            BL_SAY("must be a list of 1 to 1000 keys, beside dryRun"));
         return 0;
     }
     im->is_dry_run = json_is_true(dry);
@@ -42,10 +42,8 @@ static int read_import(bl_admin_call_t *a, import_t *im, int *prc)
         im->secrets[i] = bl_admin_take_secret(item);
         if (!json_is_object(item) || !bl_admin_read_key(a, item, key)) {
             key->rv = BL_E_BAD_VALUE;
-            if (!*key->why.text) {
-                apr_cpystrn(key->why.text, "it must be an object",
-                            sizeof(key->why.text));
-            }
+            if (!key->why.said.en)
+                bl_complain(&key->why, "", BL_SAY("must be a JSON object"));
             im->wrong++;
         }
         key->secret = json_string_value(im->secrets[i]);
@@ -58,30 +56,37 @@ static json_t *text_or_null(const char *text)
     return text && *text ? json_string(text) : json_null();
 }
 
-static json_t *item_new(const import_t *im, int i)
+static json_t *item_new(const import_t *im, int i, int is_zh)
 {
     const bl_new_key_t *key = &im->keys[i];
+    const bl_error_t *e = bl_error(key->rv);
     int is_ok = key->rv == APR_SUCCESS;
     int is_made = is_ok && !im->is_dry_run && !im->wrong;
-    const char *detail = *key->why.text ? key->why.text : NULL;
+    char text[BL_SAY_TEXT];
+    const char *detail = is_zh ? e->zh : e->en;
 
-    if (!is_ok && !detail) detail = bl_error(key->rv)->en;
-    return json_pack("{s:i,s:o,s:o,s:o,s:o,s:b,s:o,s:o}", "index", i,
+    bl_complaint_text(&key->why, is_zh, text);
+    if (*text) detail = text;
+    return json_pack("{s:i,s:o,s:o,s:o,s:o,s:b,s:o,s:o,s:o}", "index", i,
                      "upstream", text_or_null(key->upstream), "name",
                      text_or_null(key->name), "last4", text_or_null(key->last4),
                      "id", is_made ? json_integer(key->id) : json_null(), "ok",
                      is_ok, "field", text_or_null(key->why.field), "detail",
-                     is_ok ? json_null() : json_string(detail));
+                     is_ok ? json_null() : json_string(detail), "reason",
+                     text_or_null(bl_say_code(key->why.said.en)));
 }
 
 static int send_import(bl_admin_call_t *a, const import_t *im)
 {
     json_t *items = json_array(), *all;
     const bl_error_t *e = bl_error(BL_E_BAD_VALUE);
-    int i;
+    int is_zh = a->call->lang == BL_LANG_ZH, i;
+    bl_say_number_t wrong, count;
+    bl_said_t said;
+    char text[BL_SAY_TEXT];
 
     for (i = 0; i < im->count; i++)
-        json_array_append_new(items, item_new(im, i));
+        json_array_append_new(items, item_new(im, i, is_zh));
     all =
         json_pack("{s:b,s:i,s:o}", "dryRun", im->is_dry_run, "added",
                   im->wrong || im->is_dry_run ? 0 : im->count, "items", items);
@@ -89,12 +94,13 @@ static int send_import(bl_admin_call_t *a, const import_t *im)
     json_object_set_new(all, "type", json_string("about:blank"));
     json_object_set_new(all, "status", json_integer(e->http));
     json_object_set_new(all, "code", json_string(e->code));
-    json_object_set_new(
-        all, "title", json_string(a->call->lang == BL_LANG_ZH ? e->zh : e->en));
+    json_object_set_new(all, "title", json_string(is_zh ? e->zh : e->en));
     json_object_set_new(all, "field", json_string("keys"));
-    json_object_set_new(all, "detail",
-                        json_sprintf("%d of %d keys are wrong; none was added",
-                                     im->wrong, im->count));
+    bl_say(&said, BL_SAY("{1} of {2} keys are wrong; none was added."),
+           bl_say_number(wrong, im->wrong), bl_say_number(count, im->count));
+    bl_said_text(&said, is_zh, NULL, text);
+    json_object_set_new(all, "detail", json_string(text));
+    json_object_set_new(all, "reason", json_string(bl_say_code(said.en)));
     return bl_admin_send(a, e->http, all);
 }
 

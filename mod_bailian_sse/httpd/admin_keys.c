@@ -163,9 +163,7 @@ int bl_admin_read_key(bl_admin_call_t *a, json_t *object, bl_new_key_t *key)
 
     memset(key, 0, sizeof(*key));
     if (enabled && !json_is_boolean(enabled)) {
-        apr_cpystrn(key->why.field, "enabled", sizeof(key->why.field));
-        apr_cpystrn(key->why.text, "enabled must be true or false",
-                    sizeof(key->why.text));
+        bl_complain(&key->why, "enabled", BL_SAY("must be true or false"));
         return 0;
     }
     key->is_disabled = enabled && !json_is_true(enabled);
@@ -257,8 +255,8 @@ static int set_enabled(bl_admin_call_t *a, int is_enabled)
     rv = bl_store_do_key_enable(a->store, &a->who, id, is_enabled, &change);
     if (rv == BL_E_CONFLICT) {
         return bl_admin_problem(a, rv, "secret",
-                                "its upstream was moved: enter the key again "
-                                "(replace), then it is used");
+                                BL_SAY("Its upstream was moved: enter the key "
+                                       "again (replace) before it is used."));
     }
     return rv == APR_SUCCESS ? bl_admin_send_key(a, HTTP_OK, id)
                              : bl_admin_refuse(a, rv, &change);

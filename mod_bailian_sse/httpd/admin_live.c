@@ -76,7 +76,8 @@ static int live(bl_admin_call_t *a)
 
     if (!read_query(a, &q, "cursor", &rc)) return rc;
     if (format && !is_csv && strcmp(format, "json")) {
-        return bl_admin_problem(a, BL_E_BAD_VALUE, "format", NULL);
+        return bl_admin_problem(a, BL_E_BAD_VALUE, "format",
+                                BL_SAY("must be json or csv"));
     }
     if (is_export) {
         q.skip = 0;
@@ -157,13 +158,16 @@ static int stop_many(bl_admin_call_t *a)
     const char **ids = apr_palloc(a->r->pool, (count + 1) * sizeof(*ids));
 
     if (!count || count > BL_LIVE_PAGE_MOST) {
-        return bl_admin_problem(a, BL_E_BAD_VALUE, "ids",
-                                "ids must be a list of 1 to 500 stream ids");
+        return bl_admin_problem(
+            a, BL_E_BAD_VALUE, "ids",
+            BL_SAY("must be a list of 1 to 500 stream ids"));
     }
     for (i = 0; i < count; i++) {
         ids[i] = json_string_value(json_array_get(list, i));
         if (!ids[i] || !bl_admin_is_stream_id(ids[i])) {
-            return bl_admin_problem(a, BL_E_BAD_VALUE, "ids", NULL);
+            return bl_admin_problem(
+                a, BL_E_BAD_VALUE, "ids",
+                BL_SAY("must be a list of 1 to 500 stream ids"));
         }
     }
     return stop_all(a, ids, (int)count);

@@ -47,15 +47,14 @@ int bl_admin_send_nothing(bl_admin_call_t *a)
 int bl_admin_refuse(bl_admin_call_t *a, apr_status_t rv,
                     const bl_change_t *change)
 {
-    const bl_complaint_t *why = &change->why;
-    const char *detail = *why->text ? why->text : NULL;
+    bl_complaint_t why = change->why;
+    bl_say_number_t present;
 
     if (rv == BL_E_VERSION_CONFLICT) {
-        detail =
-            apr_psprintf(a->r->pool, "its version is now %" APR_INT64_T_FMT,
-                         change->present);
+        bl_say(&why.said, BL_SAY("Its version is now {1}."),
+               bl_say_number(present, change->present));
     }
-    return bl_admin_problem(a, rv, *why->field ? why->field : NULL, detail);
+    return bl_admin_complain(a, rv, &why);
 }
 
 int bl_admin_version(bl_admin_call_t *a, bl_change_t *change, int *prc)
@@ -66,8 +65,8 @@ int bl_admin_version(bl_admin_call_t *a, bl_change_t *change, int *prc)
     rv = bl_admin_if_match(a, &change->revision);
     if (rv == APR_SUCCESS) return 1;
     *prc = bl_admin_problem(a, rv, "If-Match",
-                            "send the version that the change is based on, "
-                            "as If-Match: \"7\"");
+                            BL_SAY("Send the version that the change is based "
+                                   "on, as If-Match: \"7\"."));
     return 0;
 }
 
@@ -78,7 +77,8 @@ int bl_admin_take_text(bl_admin_call_t *a, const char *name,
 
     if (!value) return 1;
     if (!json_is_string(value)) {
-        *prc = bl_admin_problem(a, BL_E_BAD_VALUE, name, "it must be a text");
+        *prc =
+            bl_admin_problem(a, BL_E_BAD_VALUE, name, BL_SAY("must be a text"));
         return 0;
     }
     *pvalue = apr_pstrdup(a->r->pool, json_string_value(value));

@@ -85,14 +85,24 @@ static int put_proxies(request_rec *r, bl_buf_t *out)
     return n;
 }
 
-static void put_hint(bl_buf_t *out, int *pn, const char *code,
-                     const char *detail, const char *fix)
+static void put_sentence(bl_buf_t *out, const char *en, int is_zh)
+{
+    bl_said_t said;
+    char text[BL_SAY_TEXT];
+
+    bl_say(&said, en);
+    bl_said_text(&said, is_zh, NULL, text);
+    bl_json_puts(out, text);
+}
+
+static void put_hint(bl_buf_t *out, int is_zh, int *pn, const char *en,
+                     const char *fix)
 {
     bl_buf_printf(out, "%s{\"code\":\"%s\",\"detail\":", (*pn)++ ? "," : "",
-                  code);
-    bl_json_puts(out, detail);
+                  bl_say_code(en));
+    put_sentence(out, en, is_zh);
     bl_buf_puts(out, ",\"fix\":");
-    bl_json_puts(out, fix);
+    put_sentence(out, fix, is_zh);
     bl_buf_puts(out, "}");
 }
 
@@ -100,30 +110,32 @@ static void put_hints(bl_admin_call_t *a, int is_parked, int proxies,
                       bl_buf_t *out)
 {
     request_rec *r = a->r;
-    int n = 0;
+    int is_zh = a->call->lang == BL_LANG_ZH, n = 0;
 
     bl_buf_puts(out, ",\"hints\":[");
     if (proxies) {
-        put_hint(out, &n, "proxy",
-                 "A proxy stands between this server and the browser.",
-                 "Let it pass events on at once. nginx: proxy_buffering off; "
-                 "proxy_http_version 1.1; proxy_read_timeout 300s. httpd: "
-                 "ProxyPass ... flushpackets=on");
+        put_hint(out, is_zh, &n,
+                 BL_SAY("A proxy stands between this server and the browser."),
+                 BL_SAY("Let it pass events on at once. nginx: proxy_buffering "
+                        "off; proxy_http_version 1.1; proxy_read_timeout 300s. "
+                        "httpd: ProxyPass ... flushpackets=on"));
     }
     if (r->proto_num < HTTP_VERSION(1, 1)) {
-        put_hint(out, &n, "http10",
-                 "The request came as HTTP/1.0: the answer has no chunks, and "
-                 "what stands between may wait for its end.",
-                 "nginx: proxy_http_version 1.1");
+        put_hint(
+            out, is_zh, &n,
+            BL_SAY("The request came as HTTP/1.0: the answer has no chunks, "
+                   "and what stands between may wait for its end."),
+            BL_SAY("nginx: proxy_http_version 1.1"));
     }
     if (!is_parked) {
-        put_hint(out, &n, "notParked",
-                 r->connection->master
-                     ? "HTTP/2: each stream holds a worker thread."
-                     : "This connection holds a worker thread while it "
-                       "streams.",
-                 "Use the event MPM of httpd 2.4.63 or newer, BailianAsync "
-                 "auto, and no filter that may wait in the output chain");
+        put_hint(
+            out, is_zh, &n,
+            r->connection->master
+                ? BL_SAY("HTTP/2: each stream holds a worker thread.")
+                : BL_SAY("This connection holds a worker thread while it "
+                         "streams."),
+            BL_SAY("Use the event MPM of httpd 2.4.63 or newer, BailianAsync "
+                   "auto, and no filter that may wait in the output chain."));
     }
     bl_buf_puts(out, "]");
 }

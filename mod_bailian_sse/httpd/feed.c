@@ -113,10 +113,12 @@ static void set_headers(request_rec *r)
 static int refuse(request_rec *r, bl_call_t *call,
                   const bl_feed_source_t *source)
 {
+    bl_complaint_t why = BL_NO_COMPLAINT;
+
     source->destroy(source->ctx);
-    return bl_call_problem(r, call, BL_E_OVERLOADED,
-                           "Too many live views are open on this server "
-                           "process: close one, or try again.");
+    bl_say(&why.said, BL_SAY("Too many live views are open on this server "
+                             "process: close one, or try again."));
+    return bl_call_problem_said(r, call, BL_E_OVERLOADED, &why);
 }
 
 int bl_feed_serve(request_rec *r, bl_call_t *call,

@@ -48,9 +48,19 @@ int bl_admin_answer(bl_admin_call_t *a, apr_status_t rv, int status,
 }
 
 int bl_admin_problem(bl_admin_call_t *a, apr_status_t rv, const char *field,
-                     const char *detail)
+                     const char *en)
 {
-    return bl_call_problem_at(a->r, a->call, rv, field, detail);
+    bl_complaint_t why = BL_NO_COMPLAINT;
+
+    if (field) apr_cpystrn(why.field, field, sizeof(why.field));
+    why.said.en = en;
+    return bl_admin_complain(a, rv, &why);
+}
+
+int bl_admin_complain(bl_admin_call_t *a, apr_status_t rv,
+                      const bl_complaint_t *why)
+{
+    return bl_call_problem_said(a->r, a->call, rv, why);
 }
 
 apr_status_t bl_admin_if_match(bl_admin_call_t *a, apr_int64_t *pversion)
@@ -80,6 +90,8 @@ int bl_admin_number(bl_admin_call_t *a, const char *name, apr_int64_t least,
                     apr_int64_t most, apr_int64_t *pn, int *prc)
 {
     const char *text = apr_table_get(a->call->query, name);
+    bl_complaint_t why = BL_NO_COMPLAINT;
+    bl_say_number_t low, high;
     apr_int64_t n;
     char *end;
 
@@ -89,11 +101,9 @@ int bl_admin_number(bl_admin_call_t *a, const char *name, apr_int64_t least,
         *pn = n;
         return 1;
     }
-    *prc = bl_admin_problem(a, BL_E_BAD_VALUE, name,
-                            apr_psprintf(a->r->pool,
-                                         "%s must be %" APR_INT64_T_FMT
-                                         " to %" APR_INT64_T_FMT,
-                                         name, least, most));
+    bl_complain(&why, name, BL_SAY("must be a whole number from {1} to {2}"),
+                bl_say_number(low, least), bl_say_number(high, most));
+    *prc = bl_admin_complain(a, BL_E_BAD_VALUE, &why);
     return 0;
 }
 
@@ -109,20 +119,20 @@ static int refuse_all(bl_admin_call_t *a)
 {
     return bl_admin_problem(
         a, BL_E_FORBIDDEN, NULL,
-        "Nothing authenticates callers here. Add to this Location: AuthType "
-        "Basic, AuthName \"Bailian admin\", AuthUserFile "
-        "/etc/bailian/admins, Require valid-user");
+        BL_SAY("Nothing authenticates callers here. Add to this Location: "
+               "AuthType Basic, AuthName \"Bailian admin\", AuthUserFile "
+               "/etc/bailian/admins, Require valid-user"));
 }
 
 static int refuse_role(bl_admin_call_t *a, bl_role_t least)
 {
-    return bl_admin_problem(
-        a, BL_E_FORBIDDEN, NULL,
-        apr_psprintf(a->r->pool,
-                     "This needs the role %s, and \"%s\" has %s. To give it, "
-                     "add to this Location: BailianAdminRole %s user \"%s\"",
-                     bl_role_name(least), a->r->user, bl_role_name(a->role),
-                     bl_role_name(least), a->r->user));
+    bl_complaint_t why = BL_NO_COMPLAINT;
+
+    bl_say(&why.said,
+           BL_SAY("This needs the role {1}, and \"{2}\" has {3}. To give it, "
+                  "add to this Location: BailianAdminRole {1} user \"{2}\""),
+           bl_role_name(least), a->r->user, bl_role_name(a->role));
+    return bl_admin_complain(a, BL_E_FORBIDDEN, &why);
 }
 
 /* --- changes come from the page itself (S-23) --------------------------- */

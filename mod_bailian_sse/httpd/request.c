@@ -302,12 +302,6 @@ static void put_member(bl_buf_t *out, const char *name, const char *value)
     bl_buf_puts(out, "\"");
 }
 
-int bl_call_problem(request_rec *r, bl_call_t *call, apr_status_t rv,
-                    const char *detail)
-{
-    return bl_call_problem_at(r, call, rv, NULL, detail);
-}
-
 static void put_problem(bl_buf_t *out, const bl_call_t *call,
                         const bl_error_t *e)
 {
@@ -321,8 +315,25 @@ static void put_problem(bl_buf_t *out, const bl_call_t *call,
     put_member(out, "title", call->lang == BL_LANG_ZH ? e->zh : e->en);
 }
 
-int bl_call_problem_at(request_rec *r, bl_call_t *call, apr_status_t rv,
-                       const char *field, const char *detail)
+/* What stands beside a problem's detail for programs: its code and values. */
+static void put_reason(bl_buf_t *out, const bl_said_t *said)
+{
+    int i, n = bl_say_places(said->en);
+
+    put_member(out, "reason", bl_say_code(said->en));
+    bl_buf_puts(out, ",\"values\":[");
+    for (i = 0; i < n; i++) {
+        bl_buf_puts(out, i ? ",\"" : "\"");
+        bl_json_escape(out, said->values[i], strlen(said->values[i]), 0);
+        bl_buf_puts(out, "\"");
+    }
+    bl_buf_puts(out, "]");
+}
+
+/* said NULL: only a detail. */
+static int answer_problem(request_rec *r, bl_call_t *call, apr_status_t rv,
+                          const char *field, const char *detail,
+                          const bl_said_t *said)
 {
     const bl_error_t *e = bl_error(rv);
     bl_buf_t out;
@@ -347,8 +358,9 @@ int bl_call_problem_at(request_rec *r, bl_call_t *call, apr_status_t rv,
     }
     bl_buf_init(&out, 64 * 1024);
     put_problem(&out, call, e);
-    if (detail) put_member(&out, "detail", detail);
-    if (field) put_member(&out, "field", field);
+    if (detail && *detail) put_member(&out, "detail", detail);
+    if (field && *field) put_member(&out, "field", field);
+    if (said && bl_say_code(said->en)) put_reason(&out, said);
     if (r->log_id) put_member(&out, "requestId", r->log_id);
     bl_buf_puts(&out, "}\n");
     if (call->form.is_ascii) bl_json_to_ascii(&out, 0);
@@ -359,6 +371,27 @@ int bl_call_problem_at(request_rec *r, bl_call_t *call, apr_status_t rv,
                         out.data, out.len);
     bl_buf_release(&out);
     return rc;
+}
+
+int bl_call_problem(request_rec *r, bl_call_t *call, apr_status_t rv,
+                    const char *detail)
+{
+    return answer_problem(r, call, rv, NULL, detail, NULL);
+}
+
+int bl_call_problem_at(request_rec *r, bl_call_t *call, apr_status_t rv,
+                       const char *field, const char *detail)
+{
+    return answer_problem(r, call, rv, field, detail, NULL);
+}
+
+int bl_call_problem_said(request_rec *r, bl_call_t *call, apr_status_t rv,
+                         const bl_complaint_t *why)
+{
+    char text[BL_SAY_TEXT];
+
+    bl_complaint_text(why, call->lang == BL_LANG_ZH, text);
+    return answer_problem(r, call, rv, why->field, text, &why->said);
 }
 
 int bl_call_method_is(request_rec *r, bl_call_t *call, const char *allowed,

@@ -12,6 +12,7 @@
 #include "config.h"
 #include "auth/caller.h"
 #include "base/json.h"
+#include "base/say.h"
 #include "wire/chat_writer.h"
 
 /* How the caller wants to be answered: ?pace=, ?wait=, ?ascii=. */
@@ -97,6 +98,11 @@ int bl_call_problem(request_rec *r, bl_call_t *call, apr_status_t rv,
 /* The same; field (or NULL) names the member or parameter that is meant. */
 int bl_call_problem_at(request_rec *r, bl_call_t *call, apr_status_t rv,
                        const char *field, const char *detail);
+
+/* The same with a sentence of base/say.h, in the caller's language, and its
+ * code. */
+int bl_call_problem_said(request_rec *r, bl_call_t *call, apr_status_t rv,
+                         const bl_complaint_t *why);
 
 /* Answers 200 (or status) with a JSON text. */
 int bl_call_answer(request_rec *r, int status, const char *type,

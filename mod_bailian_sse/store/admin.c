@@ -106,6 +106,7 @@ static apr_status_t disable_keys(bl_db_t *db, const put_call_t *c,
                               " WHERE upstream_id = ?1"
                               " AND state <> 'reenter'";
     sqlite3_stmt *st = bl_db_stmt(db, sql);
+    bl_say_number_t count;
     apr_status_t rv;
     int changed = 0;
 
@@ -114,10 +115,11 @@ static apr_status_t disable_keys(bl_db_t *db, const put_call_t *c,
     bl_db_int(st, 2, bl_clock_wall());
     rv = bl_db_run(db, st, &changed);
     if (rv == APR_SUCCESS && changed) {
-        snprintf(c->change->why.text, sizeof(c->change->why.text),
-                 "the upstream lies elsewhere now: %d of its keys must be "
-                 "entered again (key add, same name) before they are used",
-                 changed);
+        bl_say(
+            &c->change->why.said,
+            BL_SAY("The upstream lies elsewhere now: {1} of its keys must be "
+                   "entered again, with the same name, before they are used."),
+            bl_say_number(count, changed));
         rv = bl_audit_add(db, c->who, "key.reenter", c->name, NULL);
     }
     return rv;
@@ -171,17 +173,16 @@ static apr_status_t put_row(bl_store_t *s, bl_do_fn *fn,
                             const char *fields, bl_put_mode_t mode,
                             bl_change_t *change)
 {
+    bl_say_number_t most;
     put_call_t c;
 
     memset(&change->why, 0, sizeof(change->why));
     change->present = 0;
     if (!bl_name_is_valid(name)) {
-        snprintf(change->why.field, sizeof(change->why.field), "name");
-        return bl_error_say(BL_E_BAD_VALUE, change->why.text,
-                            sizeof(change->why.text),
-                            "a name is 1 to %d letters, digits, dots, hyphens "
-                            "and underscores",
-                            BL_NAME_BYTES - 1);
+        return bl_complain(&change->why, "name",
+                           BL_SAY("must be 1 to {1} letters, digits, dots, "
+                                  "hyphens and underscores"),
+                           bl_say_number(most, BL_NAME_BYTES - 1));
     }
     c.who = who;
     c.name = name;
@@ -206,12 +207,16 @@ static apr_status_t put_any(bl_store_t *s, bl_do_fn *fn,
                             const char *fields, bl_put_mode_t mode, char *err,
                             size_t err_size)
 {
+    char text[BL_SAY_TEXT];
     bl_change_t change;
     apr_status_t rv;
 
     change.revision = 0;
     rv = put_row(s, fn, who, name, fields, mode, &change);
-    if (err && err_size) snprintf(err, err_size, "%s", change.why.text);
+    if (err && err_size) {
+        bl_complaint_text(&change.why, 0, text);
+        snprintf(err, err_size, "%s", text);
+    }
     return rv;
 }
 
@@ -261,11 +266,9 @@ static apr_status_t check_app(bl_db_t *db, put_call_t *c, json_t *row)
     name = json_string_value(json_object_get(row, "upstream"));
     rv = bl_upstream_id(db, name, &upstream);
     if (rv == BL_E_NOT_FOUND) {
-        snprintf(c->change->why.field, sizeof(c->change->why.field),
-                 "upstream");
-        rv = bl_error_say(BL_E_BAD_VALUE, c->change->why.text,
-                          sizeof(c->change->why.text),
-                          "there is no upstream \"%s\": add it first", name);
+        rv = bl_complain(&c->change->why, "upstream",
+                         BL_SAY("There is no upstream \"{1}\": add it first."),
+                         name);
     }
     if (rv == APR_SUCCESS && json_is_true(json_object_get(row, "default"))) {
         rv = only_default(db, c);

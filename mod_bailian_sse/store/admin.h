@@ -15,20 +15,16 @@
 #ifndef BL_STORE_ADMIN_H
 #define BL_STORE_ADMIN_H
 
+#include "base/say.h"
 #include "store/store.h"
 
 #include <jansson.h>
 
 /* What is wrong: with which member, and what would be right. */
-typedef struct bl_complaint_t {
-    char field[64];
-    char text[512];
-} bl_complaint_t;
-
 typedef struct bl_change_t {
     apr_int64_t revision; /* that it is based on; 0: any */
     apr_int64_t present;  /* out: the row's, also when it conflicts */
-    bl_complaint_t why;   /* out; text: also a notice on success, or "" */
+    bl_complaint_t why;   /* out; said: also a notice on success */
 } bl_change_t;
 
 apr_status_t bl_store_do_upstream_change(bl_store_t *s,

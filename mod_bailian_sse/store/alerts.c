@@ -25,10 +25,10 @@
 
 static const char *name_complaint(const char *name)
 {
-    return bl_name_is_valid(name)
-               ? NULL
-               : "must be letters, digits, dots, hyphens and underscores, not "
-                 "beginning with a dot or hyphen";
+    return bl_name_is_valid(name) ? NULL
+                                  : BL_SAY("must be letters, digits, dots, "
+                                           "hyphens and underscores, not "
+                                           "beginning with a dot or hyphen");
 }
 
 static const char *shape_complaint(const char *shape)
@@ -40,12 +40,12 @@ static const char *shape_complaint(const char *shape)
     for (i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
         if (!strcmp(shapes[i], shape)) return NULL;
     }
-    return "must be generic, dingtalk, wecom or feishu";
+    return BL_SAY("must be generic, dingtalk, wecom or feishu");
 }
 
 static const char *path_complaint(const char *path)
 {
-    return path[0] == '/' ? NULL : "must be an absolute path";
+    return path[0] == '/' ? NULL : BL_SAY("must be an absolute path");
 }
 
 static const bl_field_t fields[] = {
@@ -71,14 +71,6 @@ static const bl_field_t fields[] = {
 
 /* --- the URL ------------------------------------------------------------ */
 
-static apr_status_t complain(bl_complaint_t *why, const char *field,
-                             const char *text)
-{
-    snprintf(why->field, sizeof(why->field), "%s", field);
-    return bl_error_say(BL_E_BAD_VALUE, why->text, sizeof(why->text), "%s %s",
-                        field, text);
-}
-
 /* A webhook's token stands in its path or in its query; the rest is judged as
  * the URL of any other target (S-31). */
 static apr_status_t check_url(const char *url, bl_complaint_t *why)
@@ -87,9 +79,10 @@ static apr_status_t check_url(const char *url, bl_complaint_t *why)
     size_t len = url ? strcspn(url, "?") : 0, i;
     const char *wish;
 
-    if (!len) return complain(why, "url", "is needed");
+    if (!len) return bl_complain(why, "url", BL_SAY("is needed"));
     if (strlen(url) > URL_MOST) {
-        return complain(why, "url", "must have at most 2048 characters");
+        return bl_complain(why, "url", BL_SAY("must have at most {1} bytes"),
+                           "2048");
     }
     memcpy(base, url, len);
     base[len] = '\0';
@@ -98,10 +91,11 @@ static apr_status_t check_url(const char *url, bl_complaint_t *why)
         if ((unsigned char)url[i] <= 0x20 || (unsigned char)url[i] >= 0x7f ||
             url[i] == '#')
         {
-            wish = "must be plain ASCII without spaces and fragment (#)";
+            wish =
+                BL_SAY("must be plain ASCII without spaces and fragment (#)");
         }
     }
-    return wish ? complain(why, "url", wish) : APR_SUCCESS;
+    return wish ? bl_complain(why, "url", wish) : APR_SUCCESS;
 }
 
 /* "https://host:port" of a URL that was checked. */
@@ -154,7 +148,8 @@ static apr_status_t set_url(bl_db_t *db, const alert_call_t *c)
 /* Names are taken once. */
 static apr_status_t refuse_name(apr_status_t rv, const alert_call_t *c)
 {
-    if (rv == BL_E_CONFLICT) complain(&c->change->why, "name", "is taken");
+    if (rv == BL_E_CONFLICT)
+        bl_complain(&c->change->why, "name", BL_SAY("is taken"));
     return rv;
 }
 
@@ -184,8 +179,8 @@ static apr_status_t do_new(bl_db_t *db, void *ctx)
     apr_status_t rv = bl_db_number(db, sql, 0, &n);
 
     if (rv == APR_SUCCESS && n >= BL_ALERTS_MOST) {
-        complain(&c->change->why, "name",
-                 "would be the 33rd alert: 32 at most");
+        bl_complain(&c->change->why, "name",
+                    BL_SAY("would be the 33rd alert: 32 at most"));
         rv = BL_E_CONFLICT;
     }
     if (rv == APR_SUCCESS) {

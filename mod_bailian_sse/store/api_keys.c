@@ -49,14 +49,6 @@ static int is_secret_valid(const char *s)
     return n >= SECRET_LEAST && n <= SECRET_MOST;
 }
 
-static apr_status_t complain(bl_complaint_t *why, const char *field,
-                             const char *text)
-{
-    snprintf(why->field, sizeof(why->field), "%s", field);
-    return bl_error_say(BL_E_BAD_VALUE, why->text, sizeof(why->text), "%s",
-                        text);
-}
-
 static apr_status_t describe_secret(const char *text, secret_t *out,
                                     bl_complaint_t *why)
 {
@@ -65,9 +57,10 @@ static apr_status_t describe_secret(const char *text, secret_t *out,
     apr_status_t rv;
 
     if (!text || !is_secret_valid(text)) {
-        return complain(why, "secret",
-                        "secret must be 8 to 4096 printable ASCII characters "
-                        "without spaces");
+        return bl_complain(
+            why, "secret",
+            BL_SAY("must be 8 to 4096 printable ASCII characters "
+                   "without spaces"));
     }
     rv = bl_sha256_create(&h);
     if (rv != APR_SUCCESS) return rv;
@@ -170,20 +163,24 @@ static apr_status_t find_upstream(bl_db_t *db, bl_new_key_t *key,
     apr_status_t rv = bl_upstream_id(db, key->upstream, pid);
 
     if (rv != BL_E_NOT_FOUND) return rv;
-    complain(&key->why, "upstream", "there is no upstream of this name");
+    bl_complain(&key->why, "upstream",
+                BL_SAY("There is no upstream \"{1}\": add it first."),
+                key->upstream);
     return rv;
 }
 
 static apr_status_t new_one(bl_db_t *db, const new_call_t *c, bl_new_key_t *key)
 {
     apr_int64_t upstream = 0, version = 1;
+    bl_say_number_t most;
     secret_t secret;
     apr_status_t rv;
 
     if (!key->name || !bl_name_is_valid(key->name)) {
-        return complain(&key->why, "name",
-                        "a name is 1 to 127 letters, digits, dots, hyphens "
-                        "and underscores");
+        return bl_complain(&key->why, "name",
+                           BL_SAY("must be 1 to {1} letters, digits, dots, "
+                                  "hyphens and underscores"),
+                           bl_say_number(most, BL_NAME_BYTES - 1));
     }
     rv = describe_secret(key->secret, &secret, &key->why);
     if (rv != APR_SUCCESS) return rv;
@@ -191,7 +188,7 @@ static apr_status_t new_one(bl_db_t *db, const new_call_t *c, bl_new_key_t *key)
     rv = find_upstream(db, key, &upstream);
     if (rv == APR_SUCCESS) rv = find_waiting(db, key, upstream, &version);
     if (rv == APR_EOF) rv = insert_key(db, key, upstream, &version);
-    if (rv == BL_E_CONFLICT) complain(&key->why, "name", "the name is taken");
+    if (rv == BL_E_CONFLICT) bl_complain(&key->why, "name", BL_SAY("is taken"));
     if (rv == BL_E_CONFLICT) return rv;
     if (rv == APR_SUCCESS) {
         rv = put_secret(db, c->keyring, key->id, version, &secret,

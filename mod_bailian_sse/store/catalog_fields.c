@@ -40,12 +40,13 @@
 
 static const char *kind_complaint(const char *kind)
 {
-    return strcmp(kind, "bailian-app") ? "must be \"bailian-app\"" : NULL;
+    return strcmp(kind, "bailian-app") ? BL_SAY("must be \"bailian-app\"")
+                                       : NULL;
 }
 
 static const char *path_complaint(const char *path)
 {
-    return path[0] == '/' ? NULL : "must be an absolute path";
+    return path[0] == '/' ? NULL : BL_SAY("must be an absolute path");
 }
 
 static const char *flow_complaint(const char *flow)
@@ -54,8 +55,8 @@ static const char *flow_complaint(const char *flow)
 
     return bl_flow_from_name(flow, &mode)
                ? NULL
-               : "must be none, full_thoughts, message_format, "
-                 "message_format_plus or agent_format";
+               : BL_SAY("must be none, full_thoughts, message_format, "
+                        "message_format_plus or agent_format");
 }
 
 static const char *pace_complaint(const char *pace)
@@ -63,7 +64,7 @@ static const char *pace_complaint(const char *pace)
     return !strcmp(pace, "off") || !strcmp(pace, "fixed") ||
                    !strcmp(pace, "exponential")
                ? NULL
-               : "must be off, fixed or exponential";
+               : BL_SAY("must be off, fixed or exponential");
 }
 
 /* S-30: it goes into one slot of the path. */
@@ -72,18 +73,18 @@ static const char *app_id_complaint(const char *id)
     size_t n = strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
                           "0123456789._:/-");
 
-    return id[n] || strstr(id, "..")
-               ? "must be letters, digits and . _ : / - without two dots in a "
-                 "row"
-               : NULL;
+    return id[n] || strstr(id, "..") ? BL_SAY("must be letters, digits and . _ "
+                                              ": / - without two dots in a "
+                                              "row")
+                                     : NULL;
 }
 
 static const char *name_complaint(const char *name)
 {
-    return bl_name_is_valid(name)
-               ? NULL
-               : "must be letters, digits, dots, hyphens and underscores, not "
-                 "beginning with a dot or hyphen";
+    return bl_name_is_valid(name) ? NULL
+                                  : BL_SAY("must be letters, digits, dots, "
+                                           "hyphens and underscores, not "
+                                           "beginning with a dot or hyphen");
 }
 
 const bl_field_t bl_upstream_fields[] = {

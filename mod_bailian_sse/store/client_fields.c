@@ -51,7 +51,7 @@ static unsigned scope_of(const char *name)
 
 static const char *check_scopes(const json_t *v)
 {
-    static const char wish[] = "must be a list of ask, read and manage";
+    static const char wish[] = BL_SAY("must be a list of ask, read and manage");
     size_t i, n = json_array_size(v);
 
     if (!n || n > 3) return wish;
@@ -63,7 +63,8 @@ static const char *check_scopes(const json_t *v)
 
 static const char *check_apps(const json_t *v)
 {
-    static const char wish[] = "must be a list of at most 64 names of apps";
+    static const char wish[] =
+        BL_SAY("must be a list of at most 64 names of apps");
     size_t i, n = json_array_size(v);
 
     if (!json_is_array(v) || n > APPS_MOST) return wish;
@@ -81,7 +82,7 @@ static const char *check_count(const json_t *v)
                    (json_is_integer(v) && json_integer_value(v) >= 1 &&
                     json_integer_value(v) <= COUNT_MOST)
                ? NULL
-               : "must be a number from 1 to 1000000000, or null";
+               : BL_SAY("must be a whole number from 1 to 1000000000, or null");
 }
 
 static const char *check_tokens(const json_t *v)
@@ -90,7 +91,8 @@ static const char *check_tokens(const json_t *v)
                    (json_is_integer(v) && json_integer_value(v) >= 1 &&
                     json_integer_value(v) <= TOKENS_MOST)
                ? NULL
-               : "must be a number from 1 to 1000000000000000, or null";
+               : BL_SAY("must be a whole number from 1 to 1000000000000000, or "
+                        "null");
 }
 
 static const char *check_expiry(const json_t *v)
@@ -101,7 +103,7 @@ static const char *check_expiry(const json_t *v)
                    (is_text(v, 64) &&
                     bl_time_parse(json_string_value(v), &at) && at > 0)
                ? NULL
-               : "must be a time such as \"2027-01-31T00:00:00Z\", or null";
+               : BL_SAY("must be a time as 2026-11-20T11:22:33Z, or null");
 }
 
 static const char *check_note(const json_t *v)
@@ -109,7 +111,7 @@ static const char *check_note(const json_t *v)
     return json_is_null(v) ||
                    (is_text(v, 500) && is_plain(json_string_value(v)))
                ? NULL
-               : "must be 1 to 500 bytes of text on one line, or null";
+               : BL_SAY("must be 1 to 500 bytes of text on one line, or null");
 }
 
 static const char *check_alg(const json_t *v)
@@ -119,8 +121,9 @@ static const char *check_alg(const json_t *v)
 
     return alg == BL_SIGN_RS256 || alg == BL_SIGN_ES256
                ? NULL
-               : "must be RS256 or ES256; an issuer with HS256 stands in "
-                 "httpd.conf (BailianJwtIssuer), its secret in a file";
+               : BL_SAY(
+                     "must be RS256 or ES256; an issuer with HS256 stands in "
+                     "httpd.conf (BailianJwtIssuer), its secret in a file");
 }
 
 static const char *check_name_of_issuer(const json_t *v)
@@ -128,13 +131,14 @@ static const char *check_name_of_issuer(const json_t *v)
     return json_is_null(v) ||
                    (is_text(v, 512) && is_plain(json_string_value(v)))
                ? NULL
-               : "must be 1 to 512 bytes of text, or null";
+               : BL_SAY("must be 1 to 512 bytes of text, or null");
 }
 
 static const char *check_pem(const json_t *v)
 {
-    return is_text(v, BL_PUBLIC_KEY_MOST) ? NULL
-                                          : "must be a public key in PEM";
+    return is_text(v, BL_PUBLIC_KEY_MOST)
+               ? NULL
+               : BL_SAY("must be a public key in PEM");
 }
 
 static const char *check_leeway(const json_t *v)
@@ -142,7 +146,7 @@ static const char *check_leeway(const json_t *v)
     return json_is_integer(v) && json_integer_value(v) >= 0 &&
                    json_integer_value(v) <= 600
                ? NULL
-               : "must be a number of seconds from 0 to 600";
+               : BL_SAY("must be a number of seconds from 0 to 600");
 }
 
 static const member_t members[] = {
@@ -173,14 +177,6 @@ json_t *bl_client_settings_new(int is_issuer)
     return settings;
 }
 
-apr_status_t bl_client_wrong(bl_complaint_t *e, const char *field,
-                             const char *detail)
-{
-    snprintf(e->field, sizeof(e->field), "%s", field);
-    snprintf(e->text, sizeof(e->text), "%s %s", field, detail);
-    return BL_E_BAD_VALUE;
-}
-
 static const member_t *find(const char *name)
 {
     const member_t *m;
@@ -199,10 +195,10 @@ static apr_status_t check_key(const json_t *settings, bl_complaint_t *e)
     const char *wish;
 
     if (!json_object_get(settings, "algorithm")) return APR_SUCCESS;
-    if (!alg) return bl_client_wrong(e, "algorithm", "must be given");
-    if (!key) return bl_client_wrong(e, "publicKey", "must be given");
+    if (!alg) return bl_complain(e, "algorithm", BL_SAY("is needed"));
+    if (!key) return bl_complain(e, "publicKey", BL_SAY("is needed"));
     wish = bl_sign_key_complaint(bl_sign_by_name(alg), key, strlen(key));
-    return wish ? bl_client_wrong(e, "publicKey", wish) : APR_SUCCESS;
+    return wish ? bl_complain(e, "publicKey", wish) : APR_SUCCESS;
 }
 
 apr_status_t bl_client_settings_apply(json_t *settings, const json_t *fields,
@@ -220,15 +216,17 @@ apr_status_t bl_client_settings_apply(json_t *settings, const json_t *fields,
         {
             continue;
         }
-        if (!m) return bl_client_wrong(e, name, "is not a member of a caller");
+        if (!m)
+            return bl_complain(e, name,
+                               BL_SAY("is not a member of this object"));
         if (!json_object_get(settings, name)) {
-            return bl_client_wrong(e, name, "is of JWT issuers only");
+            return bl_complain(e, name, BL_SAY("is of JWT issuers only"));
         }
         if (m->at_creation && !is_new) {
-            return bl_client_wrong(e, name, "cannot be changed");
+            return bl_complain(e, name, BL_SAY("cannot be changed"));
         }
         wish = m->check(value);
-        if (wish) return bl_client_wrong(e, name, wish);
+        if (wish) return bl_complain(e, name, wish);
         if (json_object_set(settings, name, value) != 0) return APR_ENOMEM;
     }
     return check_key(settings, e);

@@ -20,9 +20,6 @@ json_t *bl_client_settings_new(int is_issuer);
 apr_status_t bl_client_settings_apply(json_t *settings, const json_t *fields,
                                       int is_new, bl_complaint_t *e);
 
-apr_status_t bl_client_wrong(bl_complaint_t *e, const char *field,
-                             const char *detail);
-
 unsigned bl_client_scopes(const json_t *settings);
 
 /* "expiresAt" as wall time; 0 = never. */

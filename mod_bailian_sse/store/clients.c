@@ -88,6 +88,7 @@ int bl_client_may_app(const bl_client_t *client, const char *app)
 
 static apr_status_t read_row(bl_db_t *db, const client_call_t *c, row_t *row)
 {
+    bl_say_number_t now;
     static const char sql[] =
         "SELECT name, revision, settings FROM client WHERE id = ?1";
     sqlite3_stmt *st = bl_db_stmt(db, sql);
@@ -110,8 +111,8 @@ static apr_status_t read_row(bl_db_t *db, const client_call_t *c, row_t *row)
     if (rv == APR_SUCCESS && c->version != BL_ANY_VERSION &&
         c->version != row->revision)
     {
-        snprintf(c->e->text, sizeof(c->e->text),
-                 "the version is %" APR_INT64_T_FMT, row->revision);
+        bl_complain(c->e, "", BL_SAY("Its version is now {1}."),
+                    bl_say_number(now, row->revision));
         rv = BL_E_VERSION_CONFLICT;
     }
     return rv;
@@ -157,19 +158,21 @@ static apr_status_t check_new(const client_call_t *c)
     const json_t *kind = json_object_get(c->fields, "kind");
     const json_t *enabled = json_object_get(c->fields, "enabled");
     const char *word = json_string_value(kind);
+    bl_say_number_t most;
 
     if (!json_is_string(name) || !bl_name_is_valid(json_string_value(name)) ||
         json_string_length(name) > BL_CLIENT_NAME_MOST)
     {
-        return bl_client_wrong(c->e, "name",
-                               "must be 1 to 63 letters, digits, dots, hyphens "
-                               "and underscores");
+        return bl_complain(c->e, "name",
+                           BL_SAY("must be 1 to {1} letters, digits, dots, "
+                                  "hyphens and underscores"),
+                           bl_say_number(most, BL_CLIENT_NAME_MOST));
     }
     if (kind && (!word || (strcmp(word, "token") && strcmp(word, "jwt")))) {
-        return bl_client_wrong(c->e, "kind", "must be token or jwt");
+        return bl_complain(c->e, "kind", BL_SAY("must be token or jwt"));
     }
     return enabled && !json_is_boolean(enabled)
-               ? bl_client_wrong(c->e, "enabled", "must be true or false")
+               ? bl_complain(c->e, "enabled", BL_SAY("must be true or false"))
                : APR_SUCCESS;
 }
 
@@ -335,8 +338,9 @@ static apr_status_t do_verb(bl_db_t *db, void *ctx)
     if (rv == APR_SUCCESS && c->verb == BL_CLIENT_ENABLE &&
         json_object_get(row.settings, "revoked"))
     {
-        snprintf(c->e->text, sizeof(c->e->text),
-                 "it was revoked, which is for good: add a new one");
+        bl_complain(
+            c->e, "",
+            BL_SAY("It was revoked, which is for good: add a new one."));
         rv = BL_E_CONFLICT;
     }
     json_decref(row.settings);

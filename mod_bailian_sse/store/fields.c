@@ -7,12 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What is refused here is refused as this. */
-#define say(why, name, ...)                                                    \
-    (snprintf((why)->field, sizeof((why)->field), "%.63s", name),              \
-     bl_error_say(BL_E_BAD_VALUE, (why)->text, sizeof((why)->text),            \
-                  __VA_ARGS__))
-
 static json_t *column_new(sqlite3_stmt *st, int column, bl_field_kind_t kind)
 {
     const char *text;
@@ -73,28 +67,31 @@ static apr_status_t check_text(const bl_field_t *f, const json_t *v,
                                bl_complaint_t *why)
 {
     const char *s = json_string_value(v), *wish;
+    bl_say_number_t most;
 
     if (!s || !*s || strlen(s) != json_string_length(v) || has_control(s)) {
-        return say(why, f->name, "%s must be a text without control characters",
-                   f->name);
+        return bl_complain(why, f->name,
+                           BL_SAY("must be a text without control characters"));
     }
     if ((apr_int64_t)strlen(s) > f->most) {
-        return say(why, f->name, "%s must have at most %d bytes", f->name,
-                   (int)f->most);
+        return bl_complain(why, f->name, BL_SAY("must have at most {1} bytes"),
+                           bl_say_number(most, f->most));
     }
     wish = f->check ? f->check(s) : NULL;
-    return wish ? say(why, f->name, "%s %s", f->name, wish) : APR_SUCCESS;
+    return wish ? bl_complain(why, f->name, wish) : APR_SUCCESS;
 }
 
 static apr_status_t check_names(const bl_field_t *f, const json_t *v,
                                 bl_complaint_t *why)
 {
     const json_t *one;
+    bl_say_number_t most;
     size_t i;
 
     if (!json_is_array(v) || (apr_int64_t)json_array_size(v) > f->most) {
-        return say(why, f->name, "%s must be an array of at most %d names",
-                   f->name, (int)f->most);
+        return bl_complain(why, f->name,
+                           BL_SAY("must be an array of at most {1} names"),
+                           bl_say_number(most, f->most));
     }
     json_array_foreach(v, i, one)
     {
@@ -103,8 +100,9 @@ static apr_status_t check_names(const bl_field_t *f, const json_t *v,
         if (!s || !*s || strlen(s) >= BL_NAME_BYTES ||
             strlen(s) != json_string_length(one) || has_control(s))
         {
-            return say(why, f->name, "%s must hold names of 1 to %d bytes",
-                       f->name, BL_NAME_BYTES - 1);
+            return bl_complain(why, f->name,
+                               BL_SAY("must hold names of 1 to {1} bytes"),
+                               bl_say_number(most, BL_NAME_BYTES - 1));
         }
     }
     return APR_SUCCESS;
@@ -113,27 +111,32 @@ static apr_status_t check_names(const bl_field_t *f, const json_t *v,
 static apr_status_t check_value(const bl_field_t *f, const json_t *v,
                                 bl_complaint_t *why)
 {
+    bl_say_number_t least, most;
+
     if (!v || json_is_null(v)) {
-        return f->is_required ? say(why, f->name, "%s is needed", f->name)
+        return f->is_required ? bl_complain(why, f->name, BL_SAY("is needed"))
                               : APR_SUCCESS;
     }
     switch (f->kind) {
     case BL_FIELD_BOOL:
     case BL_FIELD_TRISTATE:
         if (json_is_boolean(v)) return APR_SUCCESS;
-        return say(why, f->name, "%s must be true or false%s", f->name,
-                   f->kind == BL_FIELD_TRISTATE ? " or null" : "");
+        return bl_complain(why, f->name,
+                           f->kind == BL_FIELD_TRISTATE
+                               ? BL_SAY("must be true, false or null")
+                               : BL_SAY("must be true or false"));
     case BL_FIELD_NUMBER:
         if (json_is_integer(v) && json_integer_value(v) >= f->least &&
             json_integer_value(v) <= f->most)
         {
             return APR_SUCCESS;
         }
-        return say(why, f->name, "%s must be a whole number from %ld to %ld",
-                   f->name, (long)f->least, (long)f->most);
+        return bl_complain(
+            why, f->name, BL_SAY("must be a whole number from {1} to {2}"),
+            bl_say_number(least, f->least), bl_say_number(most, f->most));
     case BL_FIELD_OBJECT:
         if (json_is_object(v)) return APR_SUCCESS;
-        return say(why, f->name, "%s must be a JSON object", f->name);
+        return bl_complain(why, f->name, BL_SAY("must be a JSON object"));
     case BL_FIELD_NAMES:
         return check_names(f, v, why);
     default:
@@ -152,12 +155,13 @@ apr_status_t bl_fields_apply(json_t *row, const char *changes,
 
     if (!json_is_object(all)) {
         json_decref(all);
-        return say(why, "", "the fields must be a JSON object");
+        return bl_complain(why, "", BL_SAY("must be a JSON object"));
     }
     json_object_foreach(all, name, value)
     {
         if (!find_field(fields, name)) {
-            rv = say(why, name, "there is no field \"%.64s\"", name);
+            rv = bl_complain(why, name,
+                             BL_SAY("is not a member of this object"));
             break;
         }
         if (json_object_set(row, name, value) != 0) rv = APR_ENOMEM;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/names.h"
 
+#include "base/say.h"
+
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,13 +36,14 @@ static const char *parse_port(const char *at, const char *end, long *pport)
 {
     char *stop;
 
-    if (at == end) return "must not end its host with a colon";
+    if (at == end) return BL_SAY("must not end its host with a colon");
     if (end - at > 5 || strspn(at, "0123456789") < (size_t)(end - at)) {
-        return "must have a port from 1 to 65535";
+        return BL_SAY("must have a port from 1 to 65535");
     }
     *pport = strtol(at, &stop, 10);
-    return *pport >= 1 && *pport <= 65535 ? NULL
-                                          : "must have a port from 1 to 65535";
+    return *pport >= 1 && *pport <= 65535
+               ? NULL
+               : BL_SAY("must have a port from 1 to 65535");
 }
 
 static const char *parse_host(const char *at, const char *end, origin_t *o)
@@ -53,7 +56,7 @@ static const char *parse_host(const char *at, const char *end, origin_t *o)
             strspn(at + 1, "0123456789abcdefABCDEF:.") <
                 (size_t)(close - at - 1))
         {
-            return "must name an IPv6 address in brackets rightly";
+            return BL_SAY("must name an IPv6 address in brackets rightly");
         }
         close++;
     }
@@ -62,11 +65,11 @@ static const char *parse_host(const char *at, const char *end, origin_t *o)
                (isalnum((unsigned char)*close) || strchr(".-", *close)))
             close++;
     }
-    if (close == at) return "must name a host";
+    if (close == at) return BL_SAY("must name a host");
     if (at[0] == '.' || at[0] == '-' || close - at > 253 ||
         (close < end && *close != ':'))
     {
-        return "must name a host of letters, digits, dots and hyphens";
+        return BL_SAY("must name a host of letters, digits, dots and hyphens");
     }
     o->host = at;
     o->host_len = (size_t)(close - at);
@@ -80,7 +83,7 @@ static const char *parse(const char *url, origin_t *o)
     memset(o, 0, sizeof(*o));
     o->is_https = !strncasecmp(url, "https://", 8);
     if (!o->is_https && strncasecmp(url, "http://", 7)) {
-        return "must begin with https:// (or http://)";
+        return BL_SAY("must begin with https:// (or http://)");
     }
     at = url + (o->is_https ? 8 : 7);
     o->port = o->is_https ? 443 : 80;
@@ -97,23 +100,23 @@ const char *bl_url_complaint(const char *url)
     for (s = url; *s; s++) {
         if ((unsigned char)*s <= 0x20 || (unsigned char)*s >= 0x7f ||
             *s == '\\') {
-            return "must be plain ASCII without spaces and backslashes";
+            return BL_SAY("must be plain ASCII without spaces and backslashes");
         }
     }
-    if (strchr(url, '@')) return "must not hold a user name or an @";
-    if (strchr(url, '?')) return "must not have a query (?)";
-    if (strchr(url, '#')) return "must not have a fragment (#)";
+    if (strchr(url, '@')) return BL_SAY("must not hold a user name or an @");
+    if (strchr(url, '?')) return BL_SAY("must not have a query (?)");
+    if (strchr(url, '#')) return BL_SAY("must not have a fragment (#)");
     wish = parse(url, &o);
     if (wish) return wish;
-    if (strchr(o.path, '%')) return "must not hold % in its path";
+    if (strchr(o.path, '%')) return BL_SAY("must not hold % in its path");
     if (strstr(o.path, "/../") || strstr(o.path, "/./") ||
         strstr(o.path, "//") ||
         (strlen(o.path) >= 3 && !strcmp(o.path + strlen(o.path) - 3, "/..")))
     {
-        return "must have a path without //, /./ and /../";
+        return BL_SAY("must have a path without //, /./ and /../");
     }
     if (*o.path && o.path[strlen(o.path) - 1] == '/') {
-        return "must not end with a slash";
+        return BL_SAY("must not end with a slash");
     }
     return NULL;
 }
@@ -137,6 +140,6 @@ const char *bl_policy_complaint(const char *policy)
         n = strtol(policy + 7, &end, 10);
         if (n >= 1 && n <= DETACH_MOST_S && !strcmp(end, "s")) return NULL;
     }
-    return "must be \"cancel\", \"drain\" or \"detach 60s\" (1 to 3600 "
-           "seconds)";
+    return BL_SAY("must be \"cancel\", \"drain\" or \"detach 60s\" (1 to 3600 "
+                  "seconds)");
 }

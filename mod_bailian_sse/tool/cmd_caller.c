@@ -77,17 +77,20 @@ static int read_public_key(bl_tool_t *t, json_t *fields)
 static int failed(bl_tool_t *t, const char *name, apr_status_t rv,
                   const bl_complaint_t *e)
 {
-    if (rv == BL_E_BAD_VALUE) return bl_fail(t, BL_USAGE, "%s", e->text);
+    char text[BL_SAY_TEXT];
+
+    bl_complaint_text(e, 0, text);
+    if (rv == BL_E_BAD_VALUE) return bl_fail(t, BL_USAGE, "%s", text);
     if (rv == BL_E_NOT_FOUND) {
         return bl_fail(t, BL_FAILED,
                        "there is no caller \"%s\": see \"caller list\"", name);
     }
-    if (rv == BL_E_CONFLICT && !*e->text) {
+    if (rv == BL_E_CONFLICT && !*text) {
         return bl_fail(t, BL_FAILED,
                        "a caller \"%s\" is there already: choose another name",
                        name);
     }
-    return bl_fail(t, BL_FAILED, "%s", *e->text ? e->text : bl_error(rv)->en);
+    return bl_fail(t, BL_FAILED, "%s", *text ? text : bl_error(rv)->en);
 }
 
 static void tell(const bl_tool_t *t, apr_int64_t id, const char *token)
@@ -105,7 +108,7 @@ static void tell(const bl_tool_t *t, apr_int64_t id, const char *token)
 
 static int add(bl_tool_t *t, const char *name, json_t *fields)
 {
-    bl_complaint_t e = {"", ""};
+    bl_complaint_t e = BL_NO_COMPLAINT;
     char token[BL_CLIENT_TOKEN_TEXT + 1];
     apr_int64_t id;
     int code = read_public_key(t, fields);
@@ -122,7 +125,7 @@ static int add(bl_tool_t *t, const char *name, json_t *fields)
 
 static int put(bl_tool_t *t, const char *name, json_t *fields)
 {
-    bl_complaint_t e = {"", ""};
+    bl_complaint_t e = BL_NO_COMPLAINT;
     apr_int64_t id;
     int code = read_public_key(t, fields);
     apr_status_t rv;
@@ -157,7 +160,7 @@ static int with_fields(bl_tool_t *t, const char *verb, int argc, char **argv)
 
 static int change(bl_tool_t *t, const char *name, bl_client_verb_t verb)
 {
-    bl_complaint_t e = {"", ""};
+    bl_complaint_t e = BL_NO_COMPLAINT;
     apr_int64_t id;
     int code = bl_tool_open(t, BL_OPEN_WORK);
     apr_status_t rv;

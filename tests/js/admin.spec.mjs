@@ -143,7 +143,7 @@ describe('with a real server', () => {
     assert.equal(await field('Name').inputValue(), 'not a name!');
     await field('Name').fill('test'); // there is one
     await inDialog('Add').click();
-    await page.locator('dialog .failure:visible', { hasText: 'exists already' }).waitFor();
+    await page.locator('dialog .failure:visible', { hasText: 'is taken' }).waitFor();
     assert.equal(await field('Secret').inputValue(), 'sk-some-long-secret');
     await page.keyboard.press('Escape');
     await eventually(() => !document.querySelector('dialog'));

@@ -16,7 +16,7 @@ export async function importKeys(upstreams) {
   const table = makeTable({ id: 'import', label: t('keys.import'), key: (row) => row.index, columns: [
     { id: 'index', number: 1, text: (row) => count(row.index + 1) },
     { id: 'name', text: (row) => row.name ?? '–' },
-    { id: 'ok', text: (row) => (row.ok ? t('keys.item.ok') : [row.field, row.detail].filter(Boolean).join(': ')), badge: (row) => (row.ok ? 'good' : 'bad'), title: (row) => row.detail },
+    { id: 'ok', text: (row) => (row.ok ? t('keys.item.ok') : row.detail), badge: (row) => (row.ok ? 'good' : 'bad'), title: (row) => row.detail },
   ] });
   form.input('lines').addEventListener('input', () => { add.hidden = true; });
 
