@@ -55,6 +55,39 @@ apr_status_t bl_principal_of_jwt(bl_principal_t *p, const char *issuer,
     return n > 0 && n < (int)sizeof(kind) ? make(p, kind, sub) : BL_E_BAD_VALUE;
 }
 
+/* Where the name begins; 0: no text of a principal. */
+static size_t kind_length(const char *text)
+{
+    static const char *const kinds[] = {"user:", "anon:", "token:", "jwt:"};
+    const char *issuer;
+    size_t i;
+
+    for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        size_t len = strlen(kinds[i]);
+
+        if (strncmp(text, kinds[i], len)) continue;
+        if (i < 3) return len;
+        issuer = strchr(text + len, ':');
+        return issuer ? (size_t)(issuer + 1 - text) : 0;
+    }
+    return 0;
+}
+
+apr_status_t bl_principal_named(bl_principal_t *p, const char *name,
+                                const bl_principal_t *like)
+{
+    char kind[BL_PRINCIPAL_BYTES];
+    size_t len = kind_length(name);
+
+    if (len) {
+        return name[len] ? make(p, "", name) : BL_E_BAD_VALUE;
+    }
+    len = kind_length(like->text);
+    memcpy(kind, like->text, len);
+    kind[len] = '\0';
+    return *name ? make(p, kind, name) : BL_E_BAD_VALUE;
+}
+
 int bl_principal_is_nameless(const bl_principal_t *p)
 {
     return !strcmp(p->text, "anon:");

@@ -31,6 +31,11 @@ apr_status_t bl_principal_of_token(bl_principal_t *p, const char *name);
 apr_status_t bl_principal_of_jwt(bl_principal_t *p, const char *issuer,
                                  const char *sub);
 
+/* Whom a caller means: the text of a principal, or only a name, of the same
+ * kind as `like`. */
+apr_status_t bl_principal_named(bl_principal_t *p, const char *name,
+                                const bl_principal_t *like);
+
 /* The one place where ownership is decided (S-04). */
 int bl_principal_owns(const bl_principal_t *p, const char *owner);
 

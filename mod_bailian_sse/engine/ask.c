@@ -11,6 +11,7 @@
 #include "shm/quota.h"
 #include "shm/stats.h"
 #include "store/clients.h"
+#include "store/members.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,7 @@ typedef struct asking_t {
     bl_question_t q; /* filled in */
     bl_limits_t limits;
     char conversation_id[BL_ID_TEXT + 1];
+    char owner[BL_PRINCIPAL_BYTES]; /* of a shared one */
     char session_id[256];
     bl_catalog_t *catalog; /* a reference */
     const bl_app_t *app;
@@ -82,7 +84,7 @@ static void overlay(bl_limits_t *limits, const bl_app_t *app)
 
 static apr_status_t check_tokens(bl_engine_t *e, const bl_question_t *q)
 {
-    apr_uint64_t hash = bl_hash(q->owner, "");
+    apr_uint64_t hash = bl_hash(q->asker, "");
     int day = (int)(bl_clock_wall() / APR_USEC_PER_SEC / 86400);
     apr_int64_t used;
     apr_status_t rv;
@@ -90,7 +92,7 @@ static apr_status_t check_tokens(bl_engine_t *e, const bl_question_t *q)
     if (!q->limits->tokens_per_day) return APR_SUCCESS;
     used = bl_quota_tokens(e->conf.shm, hash, day);
     if (used < 0) {
-        rv = bl_store_tokens_of_day(e->store, q->owner, day, &used);
+        rv = bl_store_tokens_of_day(e->store, q->asker, day, &used);
         if (rv != APR_SUCCESS) return rv;
         bl_quota_seed(e->conf.shm, hash, day, used);
     }
@@ -108,7 +110,7 @@ static apr_status_t check_starts(bl_engine_t *e, const bl_question_t *q)
                             l->starts_per_address, &wait_ms);
     }
     if (rv == APR_SUCCESS && l->starts_per_minute) {
-        rv = bl_quota_start(e->conf.shm, bl_hash(q->owner, ""),
+        rv = bl_quota_start(e->conf.shm, bl_hash(q->asker, ""),
                             l->starts_per_minute, &wait_ms);
     }
     return rv;
@@ -124,9 +126,9 @@ static apr_status_t take_slot(bl_engine_t *e, const bl_question_t *q,
     memset(&ask, 0, sizeof(ask));
     ask.child = e->child;
     ask.owner = q->owner;
-    ask.principal_hash = bl_hash(q->owner, "");
+    ask.principal_hash = bl_hash(q->asker, "");
     ask.request_hash =
-        q->idempotency_key ? bl_hash(q->owner, q->idempotency_key) : 0;
+        q->idempotency_key ? bl_hash(q->asker, q->idempotency_key) : 0;
     ask.most_all = e->conf.streams_all;
     ask.most_of_child = e->conf.streams_per_child;
     ask.most_of_principal = q->limits->streams_per_principal;
@@ -158,6 +160,7 @@ static apr_status_t put_begin(bl_engine_t *e, const bl_question_t *q,
     memset(&b, 0, sizeof(b));
     b.stream_id = s->id;
     b.owner = s->owner;
+    b.asker = strcmp(q->asker, s->owner) ? q->asker : NULL;
     b.conversation_id = s->conversation_id;
     b.item_id = q->item_id;
     b.app = s->app;
@@ -238,6 +241,19 @@ static apr_status_t choose_app(asking_t *a)
     return APR_SUCCESS;
 }
 
+/* A member asks in the owner's name, and for his own account. */
+static apr_status_t enter_shared(asking_t *a)
+{
+    apr_status_t rv = APR_SUCCESS;
+
+    if (a->q.conversation_id && bl_shared_id_is(a->q.conversation_id)) {
+        rv = bl_store_shared_owner(a->engine->store, a->q.owner,
+                                   a->q.conversation_id, a->owner);
+        a->q.owner = a->owner;
+    }
+    return rv;
+}
+
 /* A new one, or what the upstream calls the one that goes on. */
 static apr_status_t choose_conversation(asking_t *a)
 {
@@ -267,6 +283,7 @@ static apr_status_t ask(asking_t *a, bl_stream_t **ps, char *id)
     apr_status_t rv = may_ask(a->engine);
 
     if (rv == APR_SUCCESS) rv = choose_app(a);
+    if (rv == APR_SUCCESS) rv = enter_shared(a);
     if (rv == APR_SUCCESS) rv = choose_conversation(a);
     if (rv == APR_SUCCESS) rv = take_slot(a->engine, &a->q, &a->slot, id);
     if (rv != APR_SUCCESS) return rv;
@@ -287,6 +304,7 @@ apr_status_t bl_engine_ask(bl_engine_t *e, const bl_question_t *q,
     memset(&a, 0, sizeof(a));
     a.engine = e;
     a.q = *q;
+    a.q.asker = q->owner;
     a.limits = *q->limits;
     a.q.limits = &a.limits;
     rv = ask(&a, ps, id);

@@ -50,7 +50,9 @@ typedef struct bl_limits_t {
 
 /* One question. Strings borrowed for the call. */
 typedef struct bl_question_t {
-    const char *owner;           /* principal text */
+    const char *owner;           /* principal text: who asks */
+    const char *asker;           /* filled in by the engine: he, when the
+                                    conversation is another one's */
     const char *conversation_id; /* NULL: it begins one */
     const char *item_id;         /* or NULL */
     const char *app;             /* name, or NULL for the default */

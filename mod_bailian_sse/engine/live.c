@@ -96,8 +96,7 @@ static void count_answer(bl_live_t *live)
         bl_live_count(live, BL_COUNT_OUTPUT_TOKENS,
                       (apr_uint64_t)a->output_tokens);
     }
-    bl_quota_add_tokens(live->engine->conf.shm,
-                        bl_hash(live->stream->owner, ""),
+    bl_quota_add_tokens(live->engine->conf.shm, live->asker_hash,
                         (int)(bl_clock_wall() / APR_USEC_PER_SEC / 86400),
                         (a->input_tokens > 0 ? a->input_tokens : 0) +
                             (a->output_tokens > 0 ? a->output_tokens : 0));
@@ -390,6 +389,7 @@ apr_status_t bl_live_create(bl_live_t **plive, bl_engine_t *e,
     live->stream = s;
     live->slot = slot;
     live->limits = *q->limits;
+    live->asker_hash = bl_hash(q->asker, "");
     live->first_content_ms = -1;
     live->clock.fn = bl_attempt_rt_on_clock;
     live->store_timer.fn = on_store_timer;

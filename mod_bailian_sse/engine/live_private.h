@@ -21,6 +21,7 @@ struct bl_live_t {
     const bl_app_t *app;
     const bl_dialect_t *dialect;
     bl_limits_t limits;
+    apr_uint64_t asker_hash; /* for whose account it is */
     bl_target_t target;
     bl_request_t request;
     bl_letter_t begin_letter;

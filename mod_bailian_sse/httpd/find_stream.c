@@ -4,6 +4,9 @@
 #include "engine/remote.h"
 #include "engine/replay.h"
 #include "shm/directory.h"
+#include "store/members.h"
+
+#include <stdio.h>
 
 #define FIND_TRIES 200 /* x 5 ms */
 #define FIND_USEC 5000
@@ -35,14 +38,53 @@ static apr_status_t find(bl_engine_t *e, const bl_principal_t *who,
     return rv == APR_EBUSY ? BL_E_OVERLOADED : rv;
 }
 
+/* Whose stream it is while it lives; "" when it does not. */
+static void live_owner(bl_engine_t *e, const char *id,
+                       char owner[BL_PRINCIPAL_BYTES])
+{
+    apr_int64_t child_id;
+    int child;
+    bl_slot_t *slot = bl_slot_find(bl_engine_shm(e), id, &child, &child_id);
+
+    *owner = '\0';
+    if (slot) snprintf(owner, BL_PRINCIPAL_BYTES, "%s", slot->owner);
+}
+
+bl_principal_t bl_stream_reader(bl_engine_t *e, const bl_principal_t *who,
+                                const char *id)
+{
+    bl_store_t *store = bl_engine_store(e);
+    bl_principal_t as = *who;
+    bl_stored_stream_t row;
+    char owner[BL_PRINCIPAL_BYTES];
+    int i;
+
+    for (i = 0; i < FIND_TRIES; i++) {
+        live_owner(e, id, owner);
+        if (bl_principal_owns(who, owner)) break;
+        if (bl_store_stream_shared(store, who->text, id, as.text) !=
+            BL_E_NOT_FOUND) {
+            break;
+        }
+        as = *who;
+        /* It has just begun, and its row is on its way into the store. */
+        if (!*owner || bl_store_stream(store, id, &row) != BL_E_NOT_FOUND) {
+            break;
+        }
+        apr_sleep(FIND_USEC);
+    }
+    return as;
+}
+
 apr_status_t bl_find_stream(bl_engine_t *e, const bl_principal_t *who,
                             const char *id, bl_stream_t **ps,
                             bl_stored_stream_t *row)
 {
-    apr_status_t rv = find(e, who, id, ps, row);
+    bl_principal_t as = bl_stream_reader(e, who, id);
+    apr_status_t rv = find(e, &as, id, ps, row);
 
     if (rv != APR_SUCCESS ||
-        bl_principal_owns(who, *ps ? (*ps)->owner : row->owner))
+        bl_principal_owns(&as, *ps ? (*ps)->owner : row->owner))
     {
         return rv;
     }

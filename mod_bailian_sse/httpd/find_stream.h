@@ -12,6 +12,11 @@
 #include "auth/principal.h"
 #include "engine/engine.h"
 
+/* As whom he reads it and may stop it: as its owner, when he is a member of
+ * its conversation; else as himself. */
+bl_principal_t bl_stream_reader(bl_engine_t *e, const bl_principal_t *who,
+                                const char *id);
+
 /* *ps: a reference, NULL when it is stored: then *row is its. */
 apr_status_t bl_find_stream(bl_engine_t *e, const bl_principal_t *who,
                             const char *id, bl_stream_t **ps,

@@ -3,6 +3,8 @@
  * handle_conversations - {base}/conversations: the caller's own history.
  */
 #include "handlers.h"
+#include "base/clock.h"
+#include "store/members.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -121,10 +123,115 @@ static int one(request_rec *r, bl_call_t *call, const char *id)
                   "application/json; charset=utf-8", &out);
 }
 
+/* --- who shares it ------------------------------------------------------ */
+
+static int answer_members(request_rec *r, bl_call_t *call, const char *id)
+{
+    bl_buf_t out;
+
+    bl_buf_init(&out, OUT_BYTES);
+    return answer(r, call,
+                  bl_store_members(bl_engine_store(call->engine),
+                                   call->principal.text, id, &out),
+                  "application/json; charset=utf-8", &out);
+}
+
+/* The conversation may have another id then. */
+static apr_status_t add_member(request_rec *r, bl_call_t *call, const char *id,
+                               char shared_id[BL_SHARED_ID_BYTES],
+                               const char **pdetail)
+{
+    bl_principal_t member;
+    const char *name;
+    json_t *body;
+    apr_status_t rv = bl_call_json(r, call, &body, pdetail);
+
+    if (rv != APR_SUCCESS) return rv;
+    *pdetail = "member";
+    if (bl_json_get_string(body, "member", BL_PRINCIPAL_BYTES - 1, &name) !=
+            APR_SUCCESS ||
+        !name || bl_principal_named(&member, name, &call->principal))
+    {
+        return BL_E_BAD_VALUE;
+    }
+    rv = bl_store_do_member_add(bl_engine_store(call->engine),
+                                call->principal.text, id, member.text,
+                                bl_clock_wall(), shared_id);
+    if (rv != BL_E_BAD_VALUE && rv != BL_E_CONFLICT) *pdetail = NULL;
+    return rv;
+}
+
+/* The owner removes anybody, a member himself. */
+static apr_status_t remove_member(bl_call_t *call, const char *id,
+                                  const bl_principal_t *who,
+                                  const char **pdetail)
+{
+    const char *name = apr_table_get(call->query, "member");
+    bl_principal_t member;
+
+    if (!name || bl_principal_named(&member, name, who) != APR_SUCCESS) {
+        *pdetail = "member";
+        return BL_E_BAD_VALUE;
+    }
+    if (!bl_principal_owns(who, call->principal.text) &&
+        !bl_principal_owns(who, member.text))
+    {
+        return BL_E_FORBIDDEN;
+    }
+    return bl_store_do_member_remove(bl_engine_store(call->engine),
+                                     call->principal.text, id, member.text);
+}
+
+static int members(request_rec *r, bl_call_t *call, const char *id,
+                   const bl_principal_t *who)
+{
+    char shared_id[BL_SHARED_ID_BYTES];
+    const char *detail = NULL;
+    apr_status_t rv = BL_E_FORBIDDEN;
+    int rc;
+
+    if (!bl_call_method_is(r, call, "GET POST DELETE", &rc)) return rc;
+    if (r->method_number == M_GET) return answer_members(r, call, id);
+    if (r->method_number == M_DELETE) {
+        rv = remove_member(call, id, who, &detail);
+        if (rv == APR_SUCCESS) {
+            return bl_call_answer(r, HTTP_NO_CONTENT, "text/plain", "", 0);
+        }
+    }
+    else if (bl_principal_owns(who, call->principal.text)) {
+        rv = add_member(r, call, id, shared_id, &detail);
+    }
+    return rv == APR_SUCCESS ? answer_members(r, call, shared_id)
+                             : bl_call_problem(r, call, rv, detail);
+}
+
+/* --- the routes --------------------------------------------------------- */
+
+/* A member sees it as its owner does, and changes nothing of it. */
+static apr_status_t enter(request_rec *r, bl_call_t *call, const char *id,
+                          const char *rest)
+{
+    const bl_principal_t who = call->principal;
+    int is_change = r->method_number != M_GET && strcmp(rest, "/members");
+    apr_status_t rv = APR_SUCCESS;
+
+    if (bl_shared_id_is(id)) {
+        rv = bl_store_shared_owner(bl_engine_store(call->engine), who.text, id,
+                                   call->principal.text);
+    }
+    if (rv == APR_SUCCESS && is_change &&
+        !bl_principal_owns(&who, call->principal.text))
+    {
+        rv = BL_E_FORBIDDEN;
+    }
+    return rv;
+}
+
 int bl_handle_conversations(request_rec *r, bl_call_t *call)
 {
     const char *rest = call->route + strlen("conversations");
     const char *slash;
+    bl_principal_t who;
     char *id;
     apr_status_t rv = bl_call_who(r, call, NULL);
 
@@ -142,7 +249,12 @@ int bl_handle_conversations(request_rec *r, bl_call_t *call)
     if (!bl_client_id_is_valid(id)) {
         return bl_call_problem(r, call, BL_E_NOT_FOUND, NULL);
     }
-    if (!slash || !slash[1]) return one(r, call, id);
+    if (!slash) slash = "";
+    who = call->principal;
+    rv = enter(r, call, id, slash);
+    if (rv != APR_SUCCESS) return bl_call_problem(r, call, rv, NULL);
+    if (!*slash || !slash[1]) return one(r, call, id);
     if (!strcmp(slash, "/export")) return export_it(r, call, id);
+    if (!strcmp(slash, "/members")) return members(r, call, id, &who);
     return bl_call_problem(r, call, BL_E_NOT_FOUND, NULL);
 }

@@ -12,6 +12,7 @@
 #include "redact.h"
 #include "base/clock.h"
 #include "engine/replay.h"
+#include "store/members.h"
 
 #include <string.h>
 
@@ -201,15 +202,21 @@ int bl_handle_session_start(request_rec *r, bl_call_t *call)
 static apr_status_t find_session(bl_call_t *call, const char *session_id,
                                  bl_stream_t **ps)
 {
+    bl_store_t *store = bl_engine_store(call->engine);
     bl_session_stream_t found;
     bl_stored_stream_t row;
     apr_uint64_t last;
     apr_status_t rv;
 
     *ps = NULL;
-    rv = bl_store_session_stream(
-        bl_engine_store(call->engine), call->principal.text,
-        bl_principal_is_nameless(&call->principal), session_id, &found);
+    if (bl_shared_id_is(session_id)) {
+        rv = bl_store_shared_owner(store, call->principal.text, session_id,
+                                   call->principal.text);
+        if (rv != APR_SUCCESS) return rv;
+    }
+    rv = bl_store_session_stream(store, call->principal.text,
+                                 bl_principal_is_nameless(&call->principal),
+                                 session_id, &found);
     if (rv != APR_SUCCESS) return rv;
     memcpy(call->principal.text, found.owner, sizeof(found.owner));
     rv = bl_find_stream(call->engine, &call->principal, found.stream_id, ps,

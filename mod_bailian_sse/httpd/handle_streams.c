@@ -226,6 +226,7 @@ int bl_handle_streams(request_rec *r, bl_call_t *call)
     if (!strcmp(rest + len, "/events")) return handle_events(r, call, id);
     if (rest[len]) return bl_call_problem(r, call, BL_E_NOT_FOUND, NULL);
     if (!bl_call_method_is(r, call, "GET DELETE", &rc)) return rc;
+    call->principal = bl_stream_reader(call->engine, &call->principal, id);
     return r->method_number == M_DELETE ? handle_stop(r, call, id)
                                         : answer_state(r, call, id);
 }

@@ -153,25 +153,27 @@ apr_status_t bl_talk_ask(bl_talk_call_t *call)
 static apr_status_t stop_elsewhere(bl_talk_call_t *call, const char *id)
 {
     bl_socket_t *s = call->s;
+    bl_principal_t as;
     bl_stream_t *stream;
     bl_stored_stream_t row;
     apr_status_t rv;
 
     if (BL_SCOPE_MANAGE & ~s->scopes) return BL_E_FORBIDDEN;
     if (strlen(id) != BL_ID_TEXT) return BL_E_NOT_FOUND;
+    as = bl_stream_reader(s->engine, &s->principal, id);
     stream = bl_engine_find(s->engine, id);
     if (stream) {
-        int is_mine = bl_principal_owns(&s->principal, stream->owner);
+        int is_mine = bl_principal_owns(&as, stream->owner);
 
         if (is_mine) bl_engine_stop(s->engine, stream);
         bl_stream_unref(stream);
         return is_mine ? APR_SUCCESS : BL_E_NOT_FOUND;
     }
-    if (bl_remote_stop(s->engine, id, s->principal.text) == APR_SUCCESS) {
+    if (bl_remote_stop(s->engine, id, as.text) == APR_SUCCESS) {
         return APR_SUCCESS;
     }
     rv = bl_replay_find(s->engine, id, &row);
-    if (rv == APR_SUCCESS && !bl_principal_owns(&s->principal, row.owner)) {
+    if (rv == APR_SUCCESS && !bl_principal_owns(&as, row.owner)) {
         rv = BL_E_NOT_FOUND;
     }
     if (rv == APR_SUCCESS) {

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * ws_talk_others - TYPING_* and ONLINE_STATUS: what a client says of itself
- * goes to the same caller's other connections, in all children.
+ * goes to the same caller's other connections, in all children, and to those
+ * of whoever shares the session with him.
  */
 #include "ws_talk.h"
 #include "base/clock.h"
 #include "engine/notes.h"
+#include "store/members.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -65,9 +67,33 @@ static apr_status_t put_data(bl_talk_call_t *call)
     return rv;
 }
 
+/* A bl_member_fn: to all connections of one caller but the one it came from. */
+static void tell(void *ctx, const char *principal)
+{
+    bl_talk_call_t *call = ctx;
+    const bl_buf_t *json = &call->t->json;
+
+    deliver_here(call->s, principal, json->data, json->len);
+    bl_notes_send(call->s->engine, principal, json->data, json->len);
+}
+
+static apr_status_t tell_all(bl_talk_call_t *call)
+{
+    const char *me = call->s->principal.text;
+    apr_status_t rv = APR_SUCCESS;
+
+    if (!bl_shared_id_is(call->session_id)) {
+        tell(call, me);
+        return APR_SUCCESS;
+    }
+    rv = bl_store_each_member(bl_engine_store(call->s->engine), me,
+                              call->session_id, tell, call);
+    if (rv != APR_SUCCESS) call->field = "sessionId";
+    return rv;
+}
+
 apr_status_t bl_talk_tell_others(bl_talk_call_t *call)
 {
-    const char *owner = call->s->principal.text;
     bl_buf_t *json = &call->t->json;
     apr_status_t rv;
 
@@ -80,10 +106,7 @@ apr_status_t bl_talk_tell_others(bl_talk_call_t *call)
     rv = put_data(call);
     bl_msg_end(json, bl_clock_wall());
     if (rv == APR_SUCCESS) rv = bl_buf_status(json);
-    if (rv == APR_SUCCESS) {
-        deliver_here(call->s, owner, json->data, json->len);
-        bl_notes_send(call->s->engine, owner, json->data, json->len);
-    }
+    if (rv == APR_SUCCESS) rv = tell_all(call);
     bl_buf_clear(json);
     return rv;
 }

@@ -6,6 +6,7 @@
 #include "ws_talk.h"
 #include "base/clock.h"
 #include "crypto/token.h"
+#include "store/members.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -83,16 +84,91 @@ apr_status_t bl_talk_session_create(bl_talk_call_t *call)
     return rv;
 }
 
+/* Of a session that others share with him nothing is his to change. */
+static apr_status_t check_mine(bl_talk_call_t *call, const char *id)
+{
+    const char *me = call->s->principal.text;
+    char owner[BL_PRINCIPAL_BYTES];
+    apr_status_t rv;
+
+    if (!bl_shared_id_is(id)) return APR_SUCCESS;
+    rv = bl_store_shared_owner(store_of(call), me, id, owner);
+    if (rv != APR_SUCCESS) call->field = "sessionId";
+    return rv == APR_SUCCESS && strcmp(owner, me) ? BL_E_FORBIDDEN : rv;
+}
+
+/* {"sessionId","conversationId","owner","members"} */
+static apr_status_t answer_members(bl_talk_call_t *call, const char *id)
+{
+    bl_talk_t *t = call->t;
+    size_t at;
+    apr_status_t rv;
+
+    bl_msg_begin(&t->json, call->m.type, id, &t->peer);
+    bl_buf_puts(&t->json, "{\"sessionId\":");
+    bl_json_puts(&t->json, id);
+    at = t->json.len;
+    rv =
+        bl_store_members(store_of(call), call->s->principal.text, id, &t->json);
+    if (rv != APR_SUCCESS) return rv;
+    t->json.data[at] = ','; /* in place of the opening brace */
+    bl_msg_end(&t->json, bl_clock_wall());
+    bl_talk_send(call->s);
+    return APR_SUCCESS;
+}
+
+/* A session gets another id when it is shared first: this connection goes on
+ * in it. */
+static apr_status_t add_member(bl_talk_call_t *call, const char *member)
+{
+    char id[BL_SHARED_ID_BYTES];
+    apr_status_t rv =
+        bl_store_do_member_add(store_of(call), call->s->principal.text,
+                               call->session_id, member, bl_clock_wall(), id);
+
+    if (rv != APR_SUCCESS) return rv;
+    if (!strcmp(call->session_id, call->t->session_id)) {
+        memcpy(call->t->session_id, id, sizeof(id));
+    }
+    return answer_members(call, id);
+}
+
+static apr_status_t change_members(bl_talk_call_t *call, const char *add,
+                                   const char *remove)
+{
+    bl_principal_t member;
+    apr_status_t rv;
+
+    call->field = add ? "addMember" : "removeMember";
+    if (add && remove) return BL_E_BAD_VALUE;
+    rv = bl_principal_named(&member, add ? add : remove, &call->s->principal);
+    if (rv == APR_SUCCESS && add) return add_member(call, member.text);
+    if (rv == APR_SUCCESS) {
+        rv = bl_store_do_member_remove(store_of(call), call->s->principal.text,
+                                       call->session_id, member.text);
+    }
+    return rv == APR_SUCCESS ? answer_members(call, call->session_id) : rv;
+}
+
 apr_status_t bl_talk_session_update(bl_talk_call_t *call)
 {
-    const char *title;
+    const char *title, *add, *remove;
     apr_status_t rv = check_owner(call, BL_SCOPE_MANAGE);
 
     if (rv == APR_SUCCESS) rv = get_text(call, "title", TITLE_BYTES, &title);
+    if (rv == APR_SUCCESS) {
+        rv = get_text(call, "addMember", BL_PRINCIPAL_BYTES - 1, &add);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = get_text(call, "removeMember", BL_PRINCIPAL_BYTES - 1, &remove);
+    }
+    if (rv == APR_SUCCESS) rv = check_mine(call, call->session_id);
     if (rv != APR_SUCCESS) return rv;
-    rv = title ? bl_store_do_rename(store_of(call), call->s->principal.text,
-                                    call->session_id, title)
-               : BL_E_BAD_VALUE;
+    if (!title && (add || remove)) return change_members(call, add, remove);
+    rv = title && !add && !remove
+             ? bl_store_do_rename(store_of(call), call->s->principal.text,
+                                  call->session_id, title)
+             : BL_E_BAD_VALUE;
     if (rv == APR_SUCCESS)
         answer(call, call->session_id, title);
     else
@@ -108,6 +184,8 @@ apr_status_t bl_talk_session_delete(bl_talk_call_t *call)
     if (rv != APR_SUCCESS) return rv;
     call->field = "sessionId";
     if (!call->m.session_id) return BL_E_BAD_VALUE;
+    rv = check_mine(call, call->m.session_id);
+    if (rv != APR_SUCCESS) return rv;
     rv = bl_store_do_delete(store_of(call), call->s->principal.text,
                             call->m.session_id);
     if (rv == APR_SUCCESS) answer(call, call->m.session_id, NULL);

@@ -9,6 +9,7 @@
 #include "crypto/token.h"
 #include "store/gather.h"
 #include "store/lists.h"
+#include "store/members.h"
 #include "store/store_private.h"
 
 #include <stdlib.h>
@@ -51,13 +52,14 @@ enum {
     M_REASON,
     M_INPUT,
     M_OUTPUT,
-    M_APP
+    M_APP,
+    M_ASKER
 };
 
 static const char sql_messages[] =
     "SELECT m.id, m.role, m.item_id, m.content, m.reasoning, m.refs,"
     " m.created_at, s.id, s.stream_id, s.outcome, s.reason, s.input_tokens,"
-    " s.output_tokens, s.app FROM message m"
+    " s.output_tokens, s.app, s.asker FROM message m"
     " LEFT JOIN stream s ON s.id = coalesce(m.answer_id, m.id)"
     " WHERE m.conversation_id = ?1 ORDER BY m.id";
 
@@ -147,6 +149,9 @@ static json_t *message_new(bl_db_t *db, sqlite3_stmt *st, apr_status_t *prv)
                         bl_time_new(sqlite3_column_int64(st, M_CREATED)));
     put_if_there(m, "itemId", bl_column_text_new(st, M_ITEM));
     if (is_answer(st)) put_if_there(m, "app", bl_column_text_new(st, M_APP));
+    if (!is_answer(st)) {
+        put_if_there(m, "asker", bl_column_text_new(st, M_ASKER));
+    }
     if (sqlite3_column_bytes(st, M_STREAM_ID) == BL_ID_BYTES) {
         bl_hex(hex, sqlite3_column_blob(st, M_STREAM_ID), BL_ID_BYTES);
         json_object_set_new(m, "streamId", json_string(hex));
@@ -376,6 +381,7 @@ apr_status_t bl_store_do_create(bl_store_t *s, const char *owner,
     change_t c = {owner, id, title, at};
 
     if (*title && !is_title_valid(title)) return BL_E_BAD_VALUE;
+    if (bl_shared_id_is(id)) return BL_E_CONFLICT;
     return bl_store_do(s, do_create, &c);
 }
 

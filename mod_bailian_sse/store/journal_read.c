@@ -76,13 +76,14 @@ apr_status_t bl_store_stream(bl_store_t *s, const char *stream_id,
     return rv == APR_EOF ? BL_E_NOT_FOUND : rv;
 }
 
-apr_status_t bl_store_by_idempotency(bl_store_t *s, const char *owner,
+apr_status_t bl_store_by_idempotency(bl_store_t *s, const char *asker,
                                      const char *key, char *stream_id)
 {
     static const char sql[] =
         "SELECT s.stream_id FROM stream s JOIN message m ON m.id = s.id"
         " JOIN conversation c ON c.id = m.conversation_id"
-        " WHERE s.idempotency_key = ?2 AND c.owner = ?1 ORDER BY s.id LIMIT 1";
+        " WHERE s.idempotency_key = ?2 AND coalesce(s.asker, c.owner) = ?1"
+        " ORDER BY s.id LIMIT 1";
     sqlite3_stmt *st;
     bl_db_t *db;
     apr_status_t rv = bl_store_read_begin(s, &db);
@@ -90,7 +91,7 @@ apr_status_t bl_store_by_idempotency(bl_store_t *s, const char *owner,
     *stream_id = '\0';
     if (rv != APR_SUCCESS) return rv;
     st = bl_db_stmt(db, sql);
-    if (st) bl_db_text(st, 1, owner);
+    if (st) bl_db_text(st, 1, asker);
     if (st) bl_db_text(st, 2, key);
     rv = bl_db_step(db, st);
     if (rv == APR_SUCCESS) {

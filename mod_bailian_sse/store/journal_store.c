@@ -225,8 +225,8 @@ static apr_status_t run_begin(bl_db_t *db, void *job)
 {
     static const char sql[] =
         "INSERT INTO stream (id, stream_id, app, transport, idempotency_key,"
-        " child_id, started_at, upstream, client, request_id)"
-        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+        " child_id, started_at, upstream, client, request_id, asker)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
     const begin_job_t *j = job;
     apr_int64_t conversation = 0, id = 0;
     apr_status_t rv = upsert_conversation(db, j, &conversation);
@@ -246,16 +246,17 @@ static apr_status_t run_begin(bl_db_t *db, void *job)
     bl_db_text(st, 8, j->b.upstream);
     bl_db_text(st, 9, j->b.client);
     bl_db_text(st, 10, j->b.request_id);
+    bl_db_text(st, 11, j->b.asker);
     return bl_db_run(db, st, NULL);
 }
 
 static size_t begin_room(const bl_store_begin_t *b)
 {
-    return room_for(b->owner) + room_for(b->conversation_id) +
-           room_for(b->item_id) + room_for(b->app) + room_for(b->transport) +
-           room_for(b->client) + room_for(b->request_id) +
-           room_for(b->upstream) + room_for(b->idempotency_key) +
-           room_for(b->question);
+    return room_for(b->owner) + room_for(b->asker) +
+           room_for(b->conversation_id) + room_for(b->item_id) +
+           room_for(b->app) + room_for(b->transport) + room_for(b->client) +
+           room_for(b->request_id) + room_for(b->upstream) +
+           room_for(b->idempotency_key) + room_for(b->question);
 }
 
 static void keep_begin(begin_job_t *j)
@@ -263,6 +264,7 @@ static void keep_begin(begin_job_t *j)
     char *at = (char *)(j + 1);
 
     keep_text(&j->b.owner, &at);
+    keep_text(&j->b.asker, &at);
     keep_text(&j->b.conversation_id, &at);
     keep_text(&j->b.item_id, &at);
     keep_text(&j->b.app, &at);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Lists and searches the conversations of one owner, newest first, by pages
+/* Lists and searches the conversations of one owner, and those that others
+ * share with him, newest first, by pages
  * (scan.h). */
 #include "store/history.h"
 #include "store/lists.h"
@@ -17,7 +18,11 @@ static apr_status_t put_page(bl_db_t *db, bl_scan_t *q, const char *owner,
     static const char sql[] =
         "SELECT id, client_id, title, created_at, updated_at FROM conversation"
         " WHERE owner = ?1 AND (updated_at, id) < (?2, ?3)"
-        " ORDER BY updated_at DESC, id DESC";
+        " UNION ALL SELECT c.id, c.client_id, c.title, c.created_at,"
+        " c.updated_at FROM conversation_member m"
+        " JOIN conversation c ON c.id = m.conversation_id"
+        " WHERE m.member = ?1 AND (c.updated_at, c.id) < (?2, ?3)"
+        " ORDER BY 5 DESC, 1 DESC";
     sqlite3_stmt *st = bl_db_stmt(db, sql);
     int n = 0, is_hit, has_more = 0;
     apr_status_t rv;

@@ -61,6 +61,7 @@ apr_status_t bl_store_check_path(const char *path, char *err, size_t err_size);
 typedef struct bl_store_begin_t {
     const char *stream_id;       /* BL_ID_TEXT hex */
     const char *owner;           /* principal text: "user:li", "anon:42" */
+    const char *asker;           /* a member of his conversation, or NULL */
     const char *conversation_id; /* as the client knows it; created here when
                                     it does not exist for this owner */
     const char *item_id;         /* client's id of the question, or NULL */
@@ -151,8 +152,8 @@ typedef struct bl_stored_stream_t {
 apr_status_t bl_store_stream(bl_store_t *s, const char *stream_id,
                              bl_stored_stream_t *out);
 
-/* Stream that was begun with this key by this owner, or BL_E_NOT_FOUND. */
-apr_status_t bl_store_by_idempotency(bl_store_t *s, const char *owner,
+/* Stream that was begun with this key by this asker, or BL_E_NOT_FOUND. */
+apr_status_t bl_store_by_idempotency(bl_store_t *s, const char *asker,
                                      const char *key, char *stream_id);
 
 /* The newest stream of the conversation that clients call session_id, of this

@@ -133,6 +133,27 @@ static void test_principal_client_id_has_1_to_127_bytes(void **state)
     assert_false(bl_client_id_is_valid(id));
 }
 
+/* Whom a caller means by a name: one of his kind, or by its text anybody. */
+static void test_principal_named_is_of_the_same_kind(void **state)
+{
+    bl_principal_t li, p;
+
+    (void)state;
+    bl_principal_of_jwt(&li, "shop", "li");
+    assert_int_equal(bl_principal_named(&p, "wang", &li), APR_SUCCESS);
+    assert_string_equal(p.text, "jwt:shop:wang");
+    assert_int_equal(bl_principal_named(&p, "user:wang", &li), APR_SUCCESS);
+    assert_string_equal(p.text, "user:wang");
+    assert_int_equal(bl_principal_named(&p, "jwt:other:x", &li), APR_SUCCESS);
+    assert_string_equal(p.text, "jwt:other:x");
+    bl_principal_of_anonymous(&li, "1");
+    assert_int_equal(bl_principal_named(&p, "2", &li), APR_SUCCESS);
+    assert_string_equal(p.text, "anon:2");
+    assert_int_equal(bl_principal_named(&p, "", &li), BL_E_BAD_VALUE);
+    assert_int_equal(bl_principal_named(&p, "anon:", &li), BL_E_BAD_VALUE);
+    assert_int_equal(bl_principal_named(&p, "a\nb", &li), BL_E_BAD_VALUE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -144,6 +165,7 @@ int main(void)
         cmocka_unit_test(test_principal_too_long_is_refused_never_cut),
         cmocka_unit_test(
             test_principal_and_ids_hold_no_controls_and_valid_utf8),
+        cmocka_unit_test(test_principal_named_is_of_the_same_kind),
         cmocka_unit_test(test_principal_client_id_has_1_to_127_bytes),
     };
 

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "store/conversations.h"
+#include "store/members.h"
 #include "store/retention.h"
 #include "store/usage_read.h"
 
@@ -54,6 +55,7 @@ static const char *const large[] = {"conversation",
                                     "usage_day",
                                     "audit",
                                     "deletion",
+                                    "conversation_member",
                                     "c",
                                     "m",
                                     "s",
@@ -182,6 +184,24 @@ static void ask_as_owner(bl_store_t *s)
     bl_store_do_delete(s, "user:li", "c3");
 }
 
+static void ignore_member(void *ctx, const char *principal)
+{
+    (void)ctx;
+    (void)principal;
+}
+
+static void ask_as_member(bl_store_t *s)
+{
+    char id[BL_SHARED_ID_BYTES], owner[BL_PRINCIPAL_BYTES];
+
+    bl_store_do_member_add(s, "user:li", "c5", "user:zhao", 1, id);
+    bl_store_shared_owner(s, "user:zhao", id, owner);
+    bl_store_stream_shared(s, "user:zhao", env_id(5), owner);
+    bl_store_each_member(s, "user:zhao", id, ignore_member, NULL);
+    bl_store_members(s, "user:zhao", id, &out);
+    bl_store_do_member_remove(s, "user:li", id, "user:zhao");
+}
+
 static void ask_usage(bl_store_t *s)
 {
     bl_usage_filter_t f;
@@ -246,6 +266,7 @@ static void test_d16_no_statement_reads_a_whole_table(void **state)
     env_open(&env);
     write_answers(env.store);
     ask_as_owner(env.store);
+    ask_as_member(env.store);
     ask_as_admin(env.store);
     bl_store_do_settings(env.store, &env_who, 1, &change);
     bl_store_do_recover(env.store, &recovered);
