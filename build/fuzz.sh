@@ -18,7 +18,10 @@ for target; do
     ${FUZZ_CC:-clang} -g -O1 -std=gnu99 -D_GNU_SOURCE \
         -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
         $CPPFLAGS "$src/tests/fuzz/fuzz_$target.c" \
-        "$code"/base/{buf,errors,json,utf8}.c "$code/stream/event.c" \
+        "$code"/base/{buf,clock,errors,json,log,time_text,utf8}.c \
+        "$code/stream/event.c" "$code/auth/jwt.c" \
+        "$code"/crypto/{signature,token}.c "$code/store/names.c" \
+        "$code/upstream/address.c" "$code"/wire/ws_*.c \
         "$code"/wire/{chat_writer,json_scan,json_write}.c \
         "$code"/wire/{sse_parser,sse_writer}.c \
         "$code"/upstream/{dialect,dialect_app}.c "$code"/upstream/app_*.c \
