@@ -5,7 +5,10 @@
 #include "base/clock.h"
 #include "fault_vfs.h"
 
+#include "store/db.h"
+
 #include <fcntl.h>
+#include <pthread.h>
 #include <sqlite3.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -405,6 +408,77 @@ static void test_d09_file_moved_while_running(void **state)
     env_close(&env);
 }
 
+/* --- D04 ---------------------------------------------------------------- */
+
+#define TURNS 500
+
+typedef struct counter_t {
+    const char *path;
+    int failed;
+} counter_t;
+
+/* Reads, and writes what follows from it, each in one transaction. */
+static void *count_up(void *ctx)
+{
+    counter_t *c = ctx;
+    bl_lock_t *lock = NULL;
+    bl_db_t *db = NULL;
+    apr_int64_t n;
+    int i;
+
+    if (bl_lock_open(&lock, c->path) != APR_SUCCESS ||
+        bl_db_open(&db, c->path, BL_DB_WRITE, lock, NULL, 0) != APR_SUCCESS)
+    {
+        c->failed = 1;
+        return NULL;
+    }
+    bl_db_set_wait(db, 60000, NULL, NULL);
+    for (i = 0; i < TURNS && !c->failed; i++) {
+        sqlite3_stmt *st;
+
+        c->failed =
+            bl_db_begin(db, 0) != APR_SUCCESS ||
+            bl_db_number(db, "SELECT n FROM d04", -1, &n) != APR_SUCCESS;
+        st = bl_db_stmt(db, "UPDATE d04 SET n = ?1");
+        if (!st || c->failed) break;
+        bl_db_int(st, 1, n + 1);
+        c->failed = bl_db_run(db, st, NULL) != APR_SUCCESS ||
+                    bl_db_commit(db) != APR_SUCCESS;
+    }
+    c->failed |= i < TURNS;
+    bl_db_close(db);
+    bl_lock_close(lock);
+    return NULL;
+}
+
+/* No second writer comes between the read and the write. */
+static void test_d04_read_that_then_writes_loses_no_update(void **state)
+{
+    pthread_t threads[3];
+    counter_t counters[3];
+    char expected[32];
+    env_t env;
+    int i;
+
+    (void)state;
+    env_open(&env);
+    env_sql(&env, "CREATE TABLE d04 (n INTEGER NOT NULL)");
+    env_sql(&env, "INSERT INTO d04 VALUES (0)");
+    for (i = 0; i < 3; i++) {
+        counters[i].path = env.path;
+        counters[i].failed = 0;
+        assert_int_equal(
+            pthread_create(&threads[i], NULL, count_up, &counters[i]), 0);
+    }
+    for (i = 0; i < 3; i++)
+        pthread_join(threads[i], NULL);
+    for (i = 0; i < 3; i++)
+        assert_false(counters[i].failed);
+    snprintf(expected, sizeof(expected), "%d", 3 * TURNS);
+    assert_string_equal(env_sql(&env, "SELECT n FROM d04"), expected);
+    env_close(&env);
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -426,6 +500,7 @@ int main(void)
         cmocka_unit_test(test_d07_broken_file_is_refused),
         cmocka_unit_test(test_d07_damage_found_while_writing_stops_writing),
         cmocka_unit_test(test_d09_file_moved_while_running),
+        cmocka_unit_test(test_d04_read_that_then_writes_loses_no_update),
     };
 
     return cmocka_run_group_tests(tests, setup, NULL);
