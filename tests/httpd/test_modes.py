@@ -7,7 +7,6 @@ import zlib
 import pytest
 
 from answers import TEA, TEA_TEXT, assert_answer, last, piece
-from env import raw
 from env.environment import ask_body
 
 MODES = {

