@@ -47,8 +47,10 @@ struct bl_store_t {
 };
 
 #define BL_STORE_DO_WAIT_MS 10000
-#define BL_STORE_OWN_WAIT_MS 100
-#define BL_STORE_READ_WAIT_MS 2000 /* fault-matrix.md 1.4: request thread */
+/* fault-matrix.md 1.4: request thread. A slow disk keeps an owner waiting, and
+ * does not show him less than he was told before. */
+#define BL_STORE_OWN_WAIT_MS 2000
+#define BL_STORE_READ_WAIT_MS 2000
 
 /* In a durable transaction on the writer's thread, or here with is_tool. */
 apr_status_t bl_store_do(bl_store_t *s, bl_do_fn *fn, void *ctx);

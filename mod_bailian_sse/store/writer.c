@@ -185,7 +185,7 @@ void bl_writer_wait(bl_writer_t *w, bl_ms_t wait_ms)
     mine = w->put;
     w->waiters++;
     pthread_cond_signal(&w->work); /* the window is over */
-    while (w->finished < mine && now_ms() < until)
+    while (w->finished < mine && w->last == APR_SUCCESS && now_ms() < until)
         wait_until(w, &w->done, until);
     w->waiters--;
     pthread_mutex_unlock(&w->lock);
@@ -373,6 +373,7 @@ static void note_last(bl_writer_t *w, apr_status_t rv)
 {
     pthread_mutex_lock(&w->lock);
     w->last = rv;
+    if (w->waiters) pthread_cond_broadcast(&w->done);
     pthread_mutex_unlock(&w->lock);
 }
 

@@ -59,7 +59,8 @@ typedef apr_status_t bl_do_fn(bl_db_t *db, void *ctx);
 apr_status_t bl_writer_do(bl_writer_t *w, bl_do_fn *fn, void *ctx,
                           bl_ms_t wait_ms);
 
-/* Waits until all that was put before is written, at most wait_ms. */
+/* Waits until all that was put before is written, at most wait_ms, and not at
+ * all while the database cannot be written. */
 void bl_writer_wait(bl_writer_t *w, bl_ms_t wait_ms);
 
 /* Writes what is queued, for at most wait_ms, and ends the thread. Jobs that
