@@ -190,6 +190,7 @@ static int api(bl_admin_call_t *a)
 {
     bl_route_match_t match;
 
+    bl_store_catch_up(a->store);
     bl_route_find(areas, a->r->method, a->call->route, &match);
     if (match.route) return run(a, &match);
     if (!*match.allowed) return bl_admin_problem(a, BL_E_NOT_FOUND, NULL, NULL);

@@ -148,6 +148,9 @@ apr_status_t bl_call_who(request_rec *r, bl_call_t *call, const char *client_id)
     apr_status_t rv;
 
     if (*call->principal.text) return APR_SUCCESS;
+    /* A key, an app or a caller that was changed through another child, or by
+       bailianctl, holds from the next request on (A02, A03). */
+    bl_store_catch_up(bl_engine_store(call->engine));
     rv = resolve(r, call, client_id);
     if (rv == APR_SUCCESS) {
         call->principal = call->caller.principal;

@@ -25,6 +25,7 @@ apr_status_t bl_ws_ask(bl_socket_t *s, const bl_ws_question_t *ask,
     q.text = ask->message;
     q.ask.prompt = ask->message;
     q.limits = &limits;
+    bl_store_catch_up(bl_engine_store(s->engine));
     rv = bl_engine_ask(s->engine, &q, &stream, id);
     if (rv != APR_SUCCESS) return rv;
     *preader = bl_socket_read_stream(s, stream, 0);

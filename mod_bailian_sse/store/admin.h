@@ -5,7 +5,7 @@
  * what is wrong. bailianctl's calls in store.h are these without a revision.
  *
  * Each change writes its audit row in the same transaction (A09, S-74). Other
- * processes have it within a second (the catalog).
+ * processes have it when they catch up (the catalog, store.h).
  *
  * OWNERSHIP  rows are new references.
  * THREADS    any but the reactor.

@@ -265,16 +265,10 @@ static apr_status_t load(bl_db_t *db, bl_catalog_t **pc)
     return APR_SUCCESS;
 }
 
-void bl_catalog_wt_look(bl_store_t *s, bl_db_t *db)
+static void install(bl_store_t *s, bl_catalog_t *fresh)
 {
-    bl_catalog_t *fresh, *old;
-    apr_int64_t version = 0;
+    bl_catalog_t *old;
 
-    if (bl_db_number(db, sql_version, 0, &version) != APR_SUCCESS ||
-        version == s->catalog_version || load(db, &fresh) != APR_SUCCESS)
-    {
-        return; /* asked again at the next tick */
-    }
     s->catalog_version = fresh->version;
     pthread_mutex_lock(&s->catalog_lock);
     old = s->catalog;
@@ -283,11 +277,61 @@ void bl_catalog_wt_look(bl_store_t *s, bl_db_t *db)
     bl_catalog_unref(old);
 }
 
+/* One at a time: what is read later is never replaced by what was read before.
+ * The mark is read first, so what is changed meanwhile is looked for again. */
+apr_status_t bl_catalog_look(bl_store_t *s, bl_db_t *db)
+{
+    bl_catalog_t *fresh;
+    apr_int64_t version = 0;
+    apr_uint64_t mark;
+    apr_status_t rv;
+
+    pthread_mutex_lock(&s->load_lock);
+    mark = bl_lock_mark(s->lock);
+    rv = bl_db_number(db, sql_version, 0, &version);
+    if (rv == APR_SUCCESS && version != s->catalog_version) {
+        rv = load(db, &fresh);
+        if (rv == APR_SUCCESS) install(s, fresh);
+    }
+    if (rv == APR_SUCCESS) {
+        __atomic_store_n(&s->catalog_mark, mark, __ATOMIC_RELEASE);
+    }
+    pthread_mutex_unlock(&s->load_lock);
+    return rv;
+}
+
+void bl_catalog_wt_tell(void *ctx, bl_db_t *db)
+{
+    bl_store_t *s = ctx;
+    apr_int64_t version = 0;
+
+    if (bl_db_number(db, sql_version, 0, &version) != APR_SUCCESS ||
+        version == s->told_version)
+    {
+        return;
+    }
+    s->told_version = version;
+    bl_lock_move_mark(s->lock);
+}
+
+void bl_store_catch_up(bl_store_t *s)
+{
+    bl_db_t *db;
+
+    if (bl_lock_mark(s->lock) ==
+        __atomic_load_n(&s->catalog_mark, __ATOMIC_ACQUIRE))
+    {
+        return;
+    }
+    if (bl_store_read_begin(s, &db) == APR_SUCCESS) bl_catalog_look(s, db);
+    bl_store_read_end(s, db);
+}
+
 bl_catalog_t *bl_store_catalog(bl_store_t *s)
 {
     bl_catalog_t *c;
 
-    if (s->is_tool) bl_catalog_wt_look(s, s->db);
+    if (s->is_tool) bl_catalog_look(s, s->db);
     pthread_mutex_lock(&s->catalog_lock);
     c = s->catalog;
     __atomic_add_fetch(&c->refs, 1, __ATOMIC_RELAXED);

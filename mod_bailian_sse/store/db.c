@@ -41,6 +41,8 @@ struct bl_db_t {
     int frames;       /* in the log after our newest commit */
     int frames_seen;  /* ... when we last made a checkpoint */
     int is_unsynced;  /* our newest commit may not be on the disk yet */
+    void (*committed)(void *ctx, bl_db_t *db); /* may be NULL */
+    void *committed_ctx;
 };
 
 static apr_status_t bl_db_status(int rc)
@@ -466,8 +468,18 @@ apr_status_t bl_db_commit(bl_db_t *db)
         bl_db_rollback(db);
         return rv;
     }
+    if (db->committed && db->is_full_sync) {
+        db->committed(db->committed_ctx, db);
+    }
     bl_lock_release(db->lock);
     return APR_SUCCESS;
+}
+
+void bl_db_set_committed(bl_db_t *db, void (*fn)(void *ctx, bl_db_t *db),
+                         void *ctx)
+{
+    db->committed = fn;
+    db->committed_ctx = ctx;
 }
 
 /* SQLite rolls back by itself after some errors: then there is nothing left

@@ -149,6 +149,22 @@ void bl_lock_each_child(const bl_lock_t *l, apr_int64_t low, apr_int64_t high,
     bl_lock_each_child(l, found + 1, high, fn, ctx);
 }
 
+apr_uint64_t bl_lock_mark(const bl_lock_t *l)
+{
+    apr_uint64_t mark = 0;
+    ssize_t n = pread(l->fd, &mark, sizeof(mark), 0);
+
+    return n == (ssize_t)sizeof(mark) ? mark : 0;
+}
+
+void bl_lock_move_mark(const bl_lock_t *l)
+{
+    apr_uint64_t mark = bl_lock_mark(l) + 1;
+    ssize_t n = pwrite(l->fd, &mark, sizeof(mark), 0);
+
+    (void)n;
+}
+
 int bl_lock_is_in_place(const bl_lock_t *l)
 {
     struct stat mine, there;

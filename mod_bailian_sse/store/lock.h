@@ -9,12 +9,15 @@
  *                lives; a free byte says that its streams are nobody's (P01)
  *   the last     held by the process that deletes what is due (D17)
  *
+ * What stands in the file is one number, the mark. A process that has changed
+ * what all should know at once moves it, under byte 0.
+ *
  * The locks are OFD locks (F_OFD_SETLK): the kernel releases them when the
  * process dies, however it dies. The file is never deleted, for who deletes it
  * gives the next process another lock.
  *
  * OWNERSHIP  one for each bl_store_t, opened after the fork.
- * THREADS    take and release: the one thread that writes.
+ * THREADS    take, release, move_mark: the one thread that writes. mark: any.
  * ERRORS     BL_E_STORE_UNAVAILABLE not in time, or the lock file is gone;
  *            APR_EBUSY somebody lives there.
  */
@@ -44,6 +47,12 @@ void bl_lock_each_child(const bl_lock_t *l, apr_int64_t low, apr_int64_t high,
 #define BL_LOCK_CHILD_MOST 0x3fffffffffffffff
 /* Nobody's child id: held by the process that deletes what is due (D17). */
 #define BL_LOCK_RETENTION (BL_LOCK_CHILD_MOST + 1)
+
+/* Another one than last time: something was changed. 0: never moved. */
+apr_uint64_t bl_lock_mark(const bl_lock_t *l);
+/* Under byte 0. Where there is no room for it the others see at their next
+ * look what changed. */
+void bl_lock_move_mark(const bl_lock_t *l);
 
 /* Is the file at its path still the one that was opened? */
 int bl_lock_is_in_place(const bl_lock_t *l);

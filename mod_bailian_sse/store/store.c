@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define TICK_MS 500   /* catalog: live in all children within a second */
+#define TICK_MS 500   /* catalog: also where no request asks for it */
 #define SYNC_TICKS 2  /* every second: what a power cut can take (D11) */
 #define SLOW_TICKS 10 /* every 5 s: recovery, checkpoint */
 #define RECOVER_SLICE 100
@@ -124,7 +124,7 @@ static bl_ms_t on_tick(void *ctx, bl_db_t *db, int is_after_do)
     bl_store_t *s = ctx;
     int is_slow;
 
-    bl_catalog_wt_look(s, db);
+    bl_catalog_look(s, db); /* asked again at the next tick when it fails */
     if (is_after_do) return 0;
     look_at_file(s);
     /* Not when it is opened: a full disk must not keep a child from starting.
@@ -262,7 +262,9 @@ static apr_status_t open_parts(bl_store_t *s, const bl_store_conf_t *conf,
     if (rv == APR_SUCCESS) rv = bl_readers_create(&s->readers, s->path);
     if (rv != APR_SUCCESS) return rv;
     s->catalog_version = -1;
-    bl_catalog_wt_look(s, s->db);
+    bl_catalog_look(s, s->db);
+    s->told_version = s->catalog_version;
+    bl_db_set_committed(s->db, bl_catalog_wt_tell, s);
     if (!s->catalog) {
         snprintf(err, err_size, "%s cannot be read: %s", s->path,
                  sqlite3_errmsg(bl_db_handle(s->db)));
@@ -288,6 +290,7 @@ apr_status_t bl_store_open(bl_store_t **ps, const bl_store_conf_t *conf,
     }
     *err = '\0';
     pthread_mutex_init(&s->catalog_lock, NULL);
+    pthread_mutex_init(&s->load_lock, NULL);
     s->is_tool = conf->is_tool;
     s->path = strdup(conf->path);
     rv = s->path ? open_parts(s, conf, err, err_size) : APR_ENOMEM;
@@ -316,6 +319,7 @@ void bl_store_close(bl_store_t *s, bl_ms_t wait_ms)
     bl_keyring_close(s->own_keyring);
     bl_catalog_unref(s->catalog);
     pthread_mutex_destroy(&s->catalog_lock);
+    pthread_mutex_destroy(&s->load_lock);
     free(s->path);
     free(s);
 }

@@ -205,8 +205,9 @@ apr_status_t bl_store_do_delete(bl_store_t *s, const char *owner,
                                 const char *id);
 
 /* --- catalog: apps, upstreams, keys as one immutable snapshot ----------------
- * Taken in any thread, also the reactor (no I/O). The writer thread looks
- * every 500 ms whether setting 'catalog_version' moved and swaps it. */
+ * Taken in any thread, also the reactor (no I/O). Who is about to answer a
+ * request catches up first; besides, the writer thread looks every 500 ms
+ * whether setting 'catalog_version' moved and swaps it. */
 typedef struct bl_key_t {
     apr_int64_t id;
     char name[BL_NAME_BYTES];
@@ -269,6 +270,10 @@ struct bl_catalog_t {
 };
 
 bl_catalog_t *bl_store_catalog(bl_store_t *s); /* a reference; never NULL */
+/* After this the catalog has what any process has changed before. Any thread
+ * but the reactor's; costs one small read where nothing was changed. When the
+ * database cannot be read all stays as it is. */
+void bl_store_catch_up(bl_store_t *s);
 void bl_catalog_unref(bl_catalog_t *c);
 /* name NULL or "": the default app. NULL when there is none. An app is found by
  * its name, or by its upstream app_id when no name fits. */

@@ -40,10 +40,13 @@ struct bl_store_t {
     int is_lost; /* atomic: another file lies at our path (D09) */
     pthread_mutex_t catalog_lock; /* guards the next field, and its refs */
     bl_catalog_t *catalog;
-    apr_int64_t catalog_version; /* writer's thread: of what was loaded */
-    int ticks;                   /* writer's thread */
-    int is_entered; /* writer's thread: by bl_keyrings_wt_enter() */
-    bl_kept_t kept; /* writer's thread */
+    pthread_mutex_t load_lock;   /* held to load; guards the next two fields */
+    apr_int64_t catalog_version; /* of what was loaded */
+    apr_uint64_t catalog_mark; /* atomic to read: when was looked, see lock.h */
+    apr_int64_t told_version;  /* writer's thread: for which it was moved */
+    int ticks;                 /* writer's thread */
+    int is_entered;            /* writer's thread: by bl_keyrings_wt_enter() */
+    bl_kept_t kept;            /* writer's thread */
 };
 
 #define BL_STORE_DO_WAIT_MS 10000
@@ -65,7 +68,10 @@ apr_status_t bl_store_read_own(bl_store_t *s, const char *owner,
 void bl_store_read_end(bl_store_t *s, bl_db_t *db);
 
 /* Loads the catalog anew when setting 'catalog_version' moved. */
-void bl_catalog_wt_look(bl_store_t *s, bl_db_t *db);
+apr_status_t bl_catalog_look(bl_store_t *s, bl_db_t *db);
+/* After a durable commit: moves the mark when it changed the catalog. ctx: the
+ * store. */
+void bl_catalog_wt_tell(void *ctx, bl_db_t *db);
 
 /* Is any live stream not ours? Asked before a transaction is made for it. */
 int bl_recover_is_needed(bl_store_t *s, bl_db_t *db);

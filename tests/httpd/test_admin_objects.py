@@ -4,7 +4,6 @@ import pytest
 
 from answers import ENDED_BADLY, TEA, TEA_TEXT, piece
 from env.admin import LI, LOCATION, Admin
-from env.polling import until
 
 pytestmark = pytest.mark.server(locations=LOCATION)
 
@@ -69,7 +68,8 @@ def test_upstream_with_apps_is_not_deleted(admin):
 
 
 # --- apps --------------------------------------------------------------------
-def test_app_is_made_used_within_a_second_and_deleted(env, admin):
+@pytest.mark.server(locations=LOCATION, children=3)
+def test_app_is_made_used_at_once_in_any_child_and_deleted(env, admin):
     made = admin.post("apps", {
         "name": "own-app", "upstream": "emulator",
         "appId": "scenario-current", "note": "n",
@@ -78,10 +78,12 @@ def test_app_is_made_used_within_a_second_and_deleted(env, admin):
     found = made.json()
     assert found["default"] is False and found["incremental"] is True
     assert found["parameters"] == {"top_p": 0.5} and found["version"] == 1
-    until(lambda: env.ask(app="own-app").status == 200, 10, "the new app")
+    for _ in range(6):
+        assert env.ask(app="own-app").status == 200
     assert env.bailian.body(-1)["parameters"]["top_p"] == 0.5
     assert admin.delete("apps/own-app", 1).status == 204
-    until(lambda: env.ask(app="own-app").status == 400, 10, "it to be gone")
+    for _ in range(6):
+        assert env.ask(app="own-app").status == 400
 
 
 def test_bad_app_is_refused_and_the_field_named(admin):
@@ -113,13 +115,10 @@ def test_apps_own_heartbeat_stands_over_the_directive(env, admin):
     change_app(admin, app, {"heartbeatFirstMs": 50, "heartbeatMs": 50})
     env.bailian.scenario([piece(TEA[0]), {"stall": True}])
 
-    def beats():
-        stream = env.ask_open(app=app)
-        stream.read(stop_after=1)
-        stream.read_for(1)
-        env.delete("/bailian/streams/%s?userId=u1" % stream.stream_id)
-        return len(stream.comments) >= 2
-    until(beats, 20, "heartbeats of this app")
+    stream = env.ask_open(app=app)
+    stream.read(stop_after=1)
+    stream.read_comments(20)  # by the directive: five minutes
+    env.delete("/bailian/streams/%s?userId=u1" % stream.stream_id)
 
 
 def test_apps_own_retry_and_limit_stand_over_the_directives(env, admin):
@@ -128,14 +127,9 @@ def test_apps_own_retry_and_limit_stand_over_the_directives(env, admin):
     change_app(admin, app, {"retryPace": "off", "maxStreamsPerPrincipal": 1})
     env.bailian.scenario([{"stall": True}])
 
-    def is_limited():
-        with env.ask_open(app=app, user="lim") as first:
-            second = env.ask(app=app, user="lim")
-            if second.reply is None:
-                return False
-            env.delete("/bailian/streams/%s?userId=lim" % first.stream_id)
-            return second.code == "rate_limited"
-    until(is_limited, 20, "the limit of this app")
+    with env.ask_open(app=app, user="lim") as first:
+        assert env.ask_open(app=app, user="lim").code == "rate_limited"
+        env.delete("/bailian/streams/%s?userId=lim" % first.stream_id)
     env.bailian.scenario("u06-429")
     stream = env.ask(base="/quick", app=app)
     assert stream.code == "upstream_quota"
@@ -149,8 +143,7 @@ def test_upstreams_own_timeout_stands_under_its_apps(env, admin):
                 admin.get("upstreams/" + app).json()["version"])
     env.bailian.scenario([{"stall": True}])
     change_app(admin, app, {"retryPace": "off"})
-    until(lambda: env.ask(app=app, seconds=60).code ==
-          "upstream_first_timeout", 60, "the upstream's own time-out")
+    assert env.ask(app=app, seconds=60).code == "upstream_first_timeout"
 
 
 # --- try it ------------------------------------------------------------------

@@ -74,6 +74,46 @@ static void test_change_based_on_an_old_revision_is_refused_a01(void **state)
     env_close(&env);
 }
 
+static int upstreams_known(bl_store_t *s)
+{
+    bl_catalog_t *catalog;
+    int count;
+
+    bl_store_catch_up(s);
+    catalog = bl_store_catalog(s);
+    count = catalog->upstream_count;
+    bl_catalog_unref(catalog);
+    return count;
+}
+
+/* A02: no wait for the writer's next look, in either direction. */
+static void
+test_change_of_another_process_holds_from_the_next_request_a02(void **state)
+{
+    env_t env;
+    bl_store_t *both[2];
+    bl_change_t change;
+    char name[16];
+    int i;
+
+    (void)state;
+    open_with_upstream(&env);
+    both[0] = env.store;
+    both[1] = env_second(&env);
+    for (i = 0; i < 20; i++) {
+        memset(&change, 0, sizeof(change));
+        snprintf(name, sizeof(name), "up%d", i);
+        assert_int_equal(bl_store_do_upstream_change(both[i % 2], &env_who,
+                                                     name, URL, BL_PUT_NEW,
+                                                     &change),
+                         APR_SUCCESS);
+        assert_int_equal(upstreams_known(both[(i + 1) % 2]), i + 2);
+        assert_int_equal(upstreams_known(both[i % 2]), i + 2);
+    }
+    bl_store_close(both[1], 0);
+    env_close(&env);
+}
+
 static void test_bad_field_is_named(void **state)
 {
     env_t env;
@@ -216,6 +256,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_change_based_on_an_old_revision_is_refused_a01),
+        cmocka_unit_test(
+            test_change_of_another_process_holds_from_the_next_request_a02),
         cmocka_unit_test(test_bad_field_is_named),
         cmocka_unit_test(test_keys_are_added_all_or_none_a08),
         cmocka_unit_test(test_dry_run_checks_all_and_keeps_nothing),
