@@ -6,10 +6,12 @@ import { Conversations } from './conversations.js';
 import { Http } from './http.js';
 import { createMemory } from './ladder.js';
 import { platformOf } from './platform.js';
+import { randomId } from './random.js';
 import { transportsOf } from './transports.js';
 
 export { Answer } from './answer.js';
 export { BailianError } from './errors.js';
+export { randomId } from './random.js';
 
 const DEFAULTS = {
   transport: 'auto',
@@ -27,12 +29,6 @@ const DEFAULTS = {
   setTimeout: (fn, ms) => setTimeout(fn, ms),
   clearTimeout: (timer) => clearTimeout(timer),
 };
-
-export function randomId() {
-  const bytes = globalThis.crypto?.getRandomValues?.(new Uint8Array(16))
-    ?? Array.from({ length: 16 }, () => Math.floor(Math.random() * 256));
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
-}
 
 export class BailianClient {
   #http;

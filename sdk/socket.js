@@ -1,33 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
-// socket - the message protocol on a WebSocket (docs/protocol.md, "Messages"), a
-// connection for each answer.
-import { PushedBody } from './body.js';
+// socket - the message protocol on a WebSocket (docs/protocol.md, "Messages"), one
+// connection for the answers of a client.
 import { BailianError, Lost } from './errors.js';
 import { orLost } from './exchange.js';
 import { fromMessage, parse } from './events.js';
+import { Line, Reading } from './line.js';
 
-const COMES_BACK = 4001; // the server goes on answering
 const PASSING = ['draining', 'overloaded', 'store_unavailable'];
 
 // What cannot be said in this protocol goes by another transport.
 function messageOf({ body, key }) {
   if (body.message === undefined) throw new Lost('busy');
-  return { message: body.message, conversationId: body.conversionId, requestId: body.conversionItemId, model: body.appId, key };
+  return { message: body.message, conversationId: body.conversionId, model: body.appId, key };
 }
 
-// Messages as they come, until the connection ends.
-async function* messages(platform, address, headers, data, control) {
-  const inbox = new PushedBody(() => {});
-  let isOpen = false;
-  const socket = platform.connect(address, headers, {
-    open: () => {
-      isOpen = true;
-      socket.send(JSON.stringify({ type: 'CHAT_REQUEST', data }));
-    },
-    message: (text) => inbox.push(text),
-    close: (code) => inbox.end(new Lost(!isOpen ? 'refused' : code === 1012 ? 'draining' : 'closed')),
-  });
-  control.signal.addEventListener('abort', () => inbox.end(control.signal.reason), { once: true });
+// Its messages as they come, until the connection ends.
+async function* messages(line, reading, control) {
+  const { inbox } = reading;
+  control.signal.addEventListener('abort', () => {
+    const { reason } = control.signal;
+    inbox.end(reason);
+    if (reason?.reason !== 'closed') line.break(); // it was silent for too long
+  }, { once: true });
+  line.join(reading);
   const reader = inbox.getReader();
   try {
     for (;;) {
@@ -37,7 +32,7 @@ async function* messages(platform, address, headers, data, control) {
       yield parse(value);
     }
   } finally {
-    socket.close(COMES_BACK);
+    line.leave(reading);
   }
 }
 
@@ -53,7 +48,7 @@ async function* read(received, control) {
     const { type, data } = message;
     if (type === 'ERROR' && !isStarted) throw refusal(message);
     if (type === 'ERROR' && message.messageId) failure = message;
-    if (type === 'WARNING' && message.code === 'draining') throw new Lost('draining');
+    if (type === 'WARNING' && data?.code === 'draining') throw new Lost('draining');
     if (type === 'CHAT_STREAM_START') {
       isStarted = true;
       control.opened();
@@ -65,14 +60,27 @@ async function* read(received, control) {
 }
 
 // http: where the server is, and what is sent to it with each request.
-export function socketTransport(http, platform) {
-  async function* run(data, control) {
-    const { url, headers } = await http.socketAddress('ws');
-    yield* orLost(read(messages(platform, url, headers, data, control), control), control.signal);
+export function socketTransport(http, platform, randomId) {
+  const lines = new Set();
+
+  function lineFor(reading, { url, headers }) {
+    const name = JSON.stringify([url, headers]);
+    const known = [...lines].find((one) => one.name === name && one.takes(reading));
+    if (known) return known;
+    const line = new Line(platform, { name, url, headers }, () => lines.delete(line));
+    lines.add(line);
+    return line;
+  }
+
+  async function* run(data, requestId, control) {
+    const address = await http.socketAddress('ws');
+    if (control.signal.aborted) throw control.signal.reason;
+    const reading = new Reading(data, requestId);
+    yield* orLost(read(messages(lineFor(reading, address), reading, control), control), control.signal);
   }
   return {
     name: 'websocket',
-    ask: (question, control) => run(messageOf(question), control),
-    resume: ({ streamId, seq }, control) => run({ resume: { streamId, after: seq } }, control),
+    ask: (question, control) => run(messageOf(question), question.body.conversionItemId, control),
+    resume: ({ streamId, seq }, control) => run({ resume: { streamId, after: seq } }, randomId(), control),
   };
 }

@@ -131,6 +131,10 @@ apr_status_t bl_talk_ask(bl_talk_call_t *call)
     bl_msg_ask_t ask;
     apr_status_t rv = bl_msg_ask(&call->m, &ask, &call->field);
 
+    /* Also a question that is refused is told by its id. */
+    if (ask.request_id && bl_client_id_is_valid(ask.request_id)) {
+        call->request_id = ask.request_id;
+    }
     if (rv == APR_SUCCESS) rv = check(call, &ask);
     if (rv != APR_SUCCESS) return rv;
     answer = calloc(1, sizeof(*answer));
@@ -191,6 +195,10 @@ apr_status_t bl_talk_stop(bl_talk_call_t *call)
     bl_ws_reader_t *r = id ? find_reader(call->s, id) : NULL;
     apr_status_t rv = BL_E_BAD_VALUE;
 
+    if (id && bl_msg_leaves(&call->m)) {
+        if (r) r->is_over = 1; /* as when the connection is lost */
+        return APR_SUCCESS;
+    }
     if (r) {
         bl_engine_stop(call->s->engine, r->stream);
         return APR_SUCCESS;

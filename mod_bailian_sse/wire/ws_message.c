@@ -167,6 +167,15 @@ const char *bl_msg_stops(const bl_msg_t *m)
     return id;
 }
 
+int bl_msg_leaves(const bl_msg_t *m)
+{
+    int is_left = 0;
+
+    return m->data &&
+           bl_json_get_bool(m->data, "leave", &is_left) == APR_SUCCESS &&
+           is_left;
+}
+
 /* --- a server's message ------------------------------------------------- */
 
 static void put_text(bl_buf_t *json, const char *name, const char *text)

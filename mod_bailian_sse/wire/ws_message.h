@@ -82,6 +82,8 @@ apr_status_t bl_msg_ask(const bl_msg_t *m, bl_msg_ask_t *ask,
 
 /* data.messageId of a CHAT_STREAM_END, or NULL. */
 const char *bl_msg_stops(const bl_msg_t *m);
+/* Is it only to be read no more on this connection (data.leave)? */
+int bl_msg_leaves(const bl_msg_t *m);
 
 /* --- a server's message ------------------------------------------------- */
 

@@ -1,5 +1,5 @@
 /*! bailian-stream. SPDX-License-Identifier: Apache-2.0. Made by build/sdk-umd.mjs: do not edit.
-    sources 3046fcf638bc6768f4f3441bd9b4f2356473a7020e4d11a46320927980f7c455 */
+    sources 1ff7d6d7613311121a5d6117e5238d30b57d44e94a40e09192431747d48e74e4 */
 (function (root, make) {
   if (typeof module === 'object' && module.exports) module.exports = make(root);
   else if (typeof define === 'function' && define.amd) define([], function () { return make(root); });
@@ -1666,6 +1666,13 @@ var made = (() => {
     return isWeb ? webPlatform({ fetch, WebSocket: Socket }) : weixinPlatform(wx);
   }
 
+  // random.js
+  function randomId() {
+    var _a, _b, _c;
+    const bytes = (_c = (_b = (_a = root.crypto) == null ? void 0 : _a.getRandomValues) == null ? void 0 : _b.call(_a, new Uint8Array(16))) != null ? _c : Array.from({ length: 16 }, () => Math.floor(Math.random() * 256));
+    return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  }
+
   // events.js
   function parse(text) {
     try {
@@ -1911,27 +1918,130 @@ var made = (() => {
     };
   }
 
-  // socket.js
+  // line.js
+  var MOST2 = 16;
   var COMES_BACK = 4001;
+  var Reading = class {
+    // the server sends nothing more for it
+    constructor(data, requestId) {
+      __publicField(this, "isEnded", false);
+      var _a;
+      this.requestId = requestId;
+      this.streamId = (_a = data.resume) == null ? void 0 : _a.streamId;
+      this.request = { type: "CHAT_REQUEST", data: __spreadProps(__spreadValues({}, data), { requestId }) };
+      this.inbox = new PushedBody(() => {
+      });
+    }
+    is(id, requestId) {
+      return id !== void 0 && this.streamId !== void 0 ? this.streamId === id : requestId !== void 0 && this.requestId === requestId;
+    }
+    take(text, { type, data }) {
+      if (type === "CHAT_STREAM_START") this.streamId = data.messageId;
+      if (type === "CHAT_STREAM_END" || type === "ERROR" && this.streamId === void 0) this.isEnded = true;
+      this.inbox.push(text);
+    }
+  };
+  var _socket, _isOpen, _isOver, _readings, _onOver, _Line_instances, close_fn, end_fn2, send_fn, take_fn3, addressees_fn;
+  var Line = class {
+    // name: what tells it from others; onOver: nothing more can be read on it.
+    constructor(platform, { name, url, headers }, onOver) {
+      __privateAdd(this, _Line_instances);
+      __privateAdd(this, _socket);
+      __privateAdd(this, _isOpen, false);
+      __privateAdd(this, _isOver, false);
+      __privateAdd(this, _readings, /* @__PURE__ */ new Set());
+      __privateAdd(this, _onOver);
+      this.name = name;
+      __privateSet(this, _onOver, onOver);
+      __privateSet(this, _socket, platform.connect(url, headers, {
+        open: () => {
+          __privateSet(this, _isOpen, true);
+          for (const { request } of __privateGet(this, _readings)) __privateMethod(this, _Line_instances, send_fn).call(this, request);
+        },
+        message: (text) => __privateMethod(this, _Line_instances, take_fn3).call(this, text),
+        close: (code) => __privateMethod(this, _Line_instances, end_fn2).call(this, new Lost(!__privateGet(this, _isOpen) ? "refused" : code === 1012 ? "draining" : "closed"))
+      }));
+    }
+    // Is there room, and nothing that it could be taken for?
+    takes({ requestId, streamId }) {
+      return !__privateGet(this, _isOver) && __privateGet(this, _readings).size < MOST2 && ![...__privateGet(this, _readings)].some((one) => one.requestId === requestId || streamId !== void 0 && one.streamId === streamId);
+    }
+    join(reading) {
+      __privateGet(this, _readings).add(reading);
+      if (__privateGet(this, _isOpen)) __privateMethod(this, _Line_instances, send_fn).call(this, reading.request);
+    }
+    leave(reading) {
+      var _a;
+      if (!__privateGet(this, _readings).delete(reading)) return;
+      if (!__privateGet(this, _readings).size) __privateMethod(this, _Line_instances, close_fn).call(this);
+      else if (__privateGet(this, _isOpen) && !reading.isEnded) {
+        __privateMethod(this, _Line_instances, send_fn).call(this, { type: "CHAT_STREAM_END", data: { messageId: (_a = reading.streamId) != null ? _a : reading.requestId, leave: true } });
+      }
+    }
+    // Nothing comes on it any more, though it looks open.
+    break() {
+      if (__privateGet(this, _isOver)) return;
+      __privateMethod(this, _Line_instances, end_fn2).call(this, new Lost("network"));
+      __privateGet(this, _socket).close(COMES_BACK);
+    }
+  };
+  _socket = new WeakMap();
+  _isOpen = new WeakMap();
+  _isOver = new WeakMap();
+  _readings = new WeakMap();
+  _onOver = new WeakMap();
+  _Line_instances = new WeakSet();
+  close_fn = function() {
+    __privateSet(this, _isOver, true);
+    __privateGet(this, _onOver).call(this);
+    __privateGet(this, _socket).close(COMES_BACK);
+  };
+  end_fn2 = function(lost) {
+    if (__privateGet(this, _isOver)) return;
+    __privateSet(this, _isOver, true);
+    __privateGet(this, _onOver).call(this);
+    for (const { inbox } of __privateGet(this, _readings)) inbox.end(lost);
+    __privateGet(this, _readings).clear();
+  };
+  send_fn = function(message) {
+    __privateGet(this, _socket).send(JSON.stringify(message));
+  };
+  take_fn3 = function(text) {
+    let message;
+    try {
+      message = parse(text);
+    } catch (lost) {
+      __privateMethod(this, _Line_instances, end_fn2).call(this, lost);
+      __privateGet(this, _socket).close(COMES_BACK);
+      return;
+    }
+    for (const one of __privateMethod(this, _Line_instances, addressees_fn).call(this, message)) one.take(text, message);
+  };
+  // What is not about an answer, like a heartbeat, is for all of them; what is
+  // about one that was left, for nobody.
+  addressees_fn = function({ type, data, messageId = data == null ? void 0 : data.messageId, requestId = data == null ? void 0 : data.requestId }) {
+    const all = [...__privateGet(this, _readings)];
+    if (messageId === void 0 && requestId === void 0) {
+      return type === "ERROR" ? all.filter((one) => one.streamId === void 0).slice(-1) : all;
+    }
+    return all.filter((one) => one.is(messageId, requestId)).slice(0, 1);
+  };
+
+  // socket.js
   var PASSING = ["draining", "overloaded", "store_unavailable"];
   function messageOf({ body, key }) {
     if (body.message === void 0) throw new Lost("busy");
-    return { message: body.message, conversationId: body.conversionId, requestId: body.conversionItemId, model: body.appId, key };
+    return { message: body.message, conversationId: body.conversionId, model: body.appId, key };
   }
-  function messages(platform, address, headers, data, control) {
+  function messages(line, reading, control) {
     return __asyncGenerator(this, null, function* () {
-      const inbox = new PushedBody(() => {
-      });
-      let isOpen = false;
-      const socket = platform.connect(address, headers, {
-        open: () => {
-          isOpen = true;
-          socket.send(JSON.stringify({ type: "CHAT_REQUEST", data }));
-        },
-        message: (text) => inbox.push(text),
-        close: (code) => inbox.end(new Lost(!isOpen ? "refused" : code === 1012 ? "draining" : "closed"))
-      });
-      control.signal.addEventListener("abort", () => inbox.end(control.signal.reason), { once: true });
+      const { inbox } = reading;
+      control.signal.addEventListener("abort", () => {
+        const { reason } = control.signal;
+        inbox.end(reason);
+        if ((reason == null ? void 0 : reason.reason) !== "closed") line.break();
+      }, { once: true });
+      line.join(reading);
       const reader = inbox.getReader();
       try {
         for (; ; ) {
@@ -1941,7 +2051,7 @@ var made = (() => {
           yield parse(value);
         }
       } finally {
-        socket.close(COMES_BACK);
+        line.leave(reading);
       }
     });
   }
@@ -1958,7 +2068,7 @@ var made = (() => {
           const { type, data } = message;
           if (type === "ERROR" && !isStarted) throw refusal(message);
           if (type === "ERROR" && message.messageId) failure = message;
-          if (type === "WARNING" && message.code === "draining") throw new Lost("draining");
+          if (type === "WARNING" && (data == null ? void 0 : data.code) === "draining") throw new Lost("draining");
           if (type === "CHAT_STREAM_START") {
             isStarted = true;
             control.opened();
@@ -1979,23 +2089,34 @@ var made = (() => {
       }
     });
   }
-  function socketTransport(http, platform) {
-    function run(data, control) {
+  function socketTransport(http, platform, randomId2) {
+    const lines = /* @__PURE__ */ new Set();
+    function lineFor(reading, { url, headers }) {
+      const name = JSON.stringify([url, headers]);
+      const known = [...lines].find((one) => one.name === name && one.takes(reading));
+      if (known) return known;
+      const line = new Line(platform, { name, url, headers }, () => lines.delete(line));
+      lines.add(line);
+      return line;
+    }
+    function run(data, requestId, control) {
       return __asyncGenerator(this, null, function* () {
-        const { url, headers } = yield new __await(http.socketAddress("ws"));
-        yield* __yieldStar(orLost(read3(messages(platform, url, headers, data, control), control), control.signal));
+        const address = yield new __await(http.socketAddress("ws"));
+        if (control.signal.aborted) throw control.signal.reason;
+        const reading = new Reading(data, requestId);
+        yield* __yieldStar(orLost(read3(messages(lineFor(reading, address), reading, control), control), control.signal));
       });
     }
     return {
       name: "websocket",
-      ask: (question, control) => run(messageOf(question), control),
-      resume: ({ streamId, seq }, control) => run({ resume: { streamId, after: seq } }, control)
+      ask: (question, control) => run(messageOf(question), question.body.conversionItemId, control),
+      resume: ({ streamId, seq }, control) => run({ resume: { streamId, after: seq } }, randomId2(), control)
     };
   }
 
   // parser.js
   var MOST_CHARACTERS = 64 * 1024 * 1024;
-  var _decoder2, _most3, _line, _afterCr, _atStart, _size, _event, _SseParser_instances, lines_fn, take_fn3, field_fn, dispatch_fn;
+  var _decoder2, _most3, _line, _afterCr, _atStart, _size, _event, _SseParser_instances, lines_fn, take_fn4, field_fn, dispatch_fn;
   var SseParser = class {
     // decoder: for tests.
     constructor({ decoder = createDecoder(), most = MOST_CHARACTERS } = {}) {
@@ -2023,7 +2144,7 @@ var made = (() => {
         if (text[0] === "\uFEFF") text = text.slice(1);
         __privateSet(this, _atStart, false);
       }
-      __privateMethod(this, _SseParser_instances, lines_fn).call(this, text, (line) => __privateMethod(this, _SseParser_instances, take_fn3).call(this, line, found));
+      __privateMethod(this, _SseParser_instances, lines_fn).call(this, text, (line) => __privateMethod(this, _SseParser_instances, take_fn4).call(this, line, found));
       return found;
     }
   };
@@ -2057,7 +2178,7 @@ var made = (() => {
     __privateSet(this, _line, __privateGet(this, _line) + text.slice(from));
     if (__privateGet(this, _line).length + __privateGet(this, _size) > __privateGet(this, _most3)) throw new RangeError("an event is too large");
   };
-  take_fn3 = function(line, found) {
+  take_fn4 = function(line, found) {
     if (line === "") {
       __privateMethod(this, _SseParser_instances, dispatch_fn).call(this, found);
       return;
@@ -2187,7 +2308,7 @@ var made = (() => {
   function transportsOf(platform, http, sleep2, chosen) {
     const makers = {
       sse: () => sseTransport(http),
-      websocket: () => platform.connect && socketTransport(http, platform),
+      websocket: () => platform.connect && socketTransport(http, platform, randomId),
       text: () => plainTransport(http),
       download: () => platform.download && pollTransport(http, sleep2, { name: "download", reading: http.by(platform.download) }),
       poll: () => pollTransport(http, sleep2),
@@ -2225,11 +2346,6 @@ var made = (() => {
     setTimeout: (fn, ms) => setTimeout(fn, ms),
     clearTimeout: (timer) => clearTimeout(timer)
   };
-  function randomId() {
-    var _a, _b, _c;
-    const bytes = (_c = (_b = (_a = root.crypto) == null ? void 0 : _a.getRandomValues) == null ? void 0 : _b.call(_a, new Uint8Array(16))) != null ? _c : Array.from({ length: 16 }, () => Math.floor(Math.random() * 256));
-    return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-  }
   var _http3, _context;
   var BailianClient = class {
     // what all answers of this client share

@@ -8,6 +8,7 @@ import pytest
 from answers import (ENDED_BADLY, TEA, TEA_BEGIN, TEA_TEXT, assert_answer,
                      last, piece)
 from env import canary, ws
+from env.polling import until
 from test_modes import modes
 
 SOCKET = "/bailian/ws?userId=u1"
@@ -188,6 +189,34 @@ def test_c01_goodbye_cancels_what_the_connection_asked(env):
         leave(socket)
         assert socket.until_closed() == 1000
         assert env.ended(stream)["outcome"] == "cancelled"
+
+
+@modes("event", "event-sync")
+def test_answer_that_is_left_goes_on_and_is_resumed_on_the_connection(env):
+    env.bailian.scenario([piece(*TEA[:2]), {"barrier": "go"}, last(*TEA[2:])])
+    socket = talk(env)
+    socket.ask(canary.PROMPT)
+    stream = socket.get("CHAT_STREAM_START")["streamId"]
+    seq, text = 0, ""
+    while text != TEA_BEGIN:
+        said = socket.get("CHAT_STREAM_DATA")
+        seq, text = said["seq"], text + said["delta"]
+    socket.send_message("CHAT_STREAM_END",
+                        {"messageId": stream, "leave": True})
+    until(lambda: env.state(stream).json().get("readers") == 0, 20,
+          "nobody who reads")
+    socket.send_message("CHAT_STREAM_END",
+                        {"messageId": stream, "leave": True})  # once more
+    socket.send_message("CHAT_REQUEST",
+                        {"resume": {"streamId": stream, "after": seq}})
+    assert socket.get("CHAT_STREAM_START")["after"] == seq
+    env.bailian.release("go")
+    message = socket.message()
+    while message["type"] == "CHAT_STREAM_DATA":
+        text += message["data"]["delta"]
+        message = socket.message()
+    assert text == TEA_TEXT
+    assert_whole(message["data"])
 
 
 @modes("event", "event-sync")

@@ -139,6 +139,119 @@ test('a token goes as a subprotocol, and headers that cannot be sent need anothe
   assert.deepEqual(handshakes, [['Bearer', 'abc.def']]);
 });
 
+// --- several answers on one connection
+
+// Counts connections, and what is sent on them.
+function spied() {
+  const told = { opened: 0, closed: 0, sent: [] };
+  class Spy extends WebSocketClient {
+    constructor(...args) {
+      super(...args);
+      told.opened += 1;
+    }
+    send(text) {
+      told.sent.push(JSON.parse(text));
+      super.send(text);
+    }
+    close(code) {
+      told.closed += 1;
+      super.close(code);
+    }
+  }
+  return { told, Spy };
+}
+async function until(what) {
+  while (!what()) await new Promise((done) => { setTimeout(done, 10); });
+}
+const began = (asked) => new Promise((done) => {
+  (async () => { for await (const { type } of asked) if (type === 'content') done(); done(); })().catch(done);
+});
+
+test('answers that run at once share one connection, which is closed with the last of them', async () => {
+  await server.emulator.script(answer(pieces, { interval: 0.02 }));
+  const { told, Spy } = spied();
+  const me = client({ WebSocket: Spy });
+  const runs = await Promise.all(Array.from({ length: 6 }, (_, i) => read(me.ask(`绿茶 ${i}？`))));
+  runs.forEach(isWhole);
+  assert.deepEqual([told.opened, told.closed], [1, 1]);
+  await server.emulator.script(answer(pieces));
+  isWhole(await read(me.ask('绿茶？'))); // and a new one is made for the next
+  assert.equal(told.opened, 2);
+});
+
+test('more answers than one connection takes get another one', async () => {
+  await server.emulator.script(answer(pieces, { interval: 0.05 }));
+  const { told, Spy } = spied();
+  const me = client({ WebSocket: Spy });
+  const runs = await Promise.all(Array.from({ length: 18 }, (_, i) => read(me.ask(`绿茶 ${i}？`))));
+  runs.forEach(isWhole);
+  assert.equal(told.opened, 2);
+});
+
+test('a shared connection that is lost makes all its answers resume, on one again', async () => {
+  await scriptInTwo();
+  const { told, Spy } = spied();
+  const me = client({ WebSocket: Spy });
+  const asked = Array.from({ length: 4 }, (_, i) => me.ask(`绿茶 ${i}？`));
+  const runs = Promise.all(asked.map((one) => read(one)));
+  await Promise.all(asked.map(began));
+  assert.equal(told.opened, 1);
+  gate.cut();
+  await release();
+  for (const run of await runs) {
+    isWhole(run);
+    assert.ok(run.events.some((one) => one.type === 'reconnected'));
+  }
+  assert.ok(told.opened >= 2);
+});
+
+test('an answer that is not read any more leaves a shared connection to the others', async () => {
+  await scriptInTwo();
+  const { told, Spy } = spied();
+  const me = client({ WebSocket: Spy });
+  const [left, stays] = [me.ask('一'), me.ask('二')];
+  const whole = read(stays);
+  await Promise.all([began(left), began(stays)]);
+  left.close();
+  await assert.rejects(left.done, { code: 'closed' });
+  await until(() => told.sent.some(({ data }) => data.leave));
+  assert.deepEqual(told.sent.at(-1), { type: 'CHAT_STREAM_END', data: { messageId: left.streamId, leave: true } });
+  const { streamId, seq, text } = left;
+  const rest = read(me.follow({ streamId, seq, text })); // on the same connection
+  await release();
+  isWhole(await whole);
+  assert.equal(text + (await rest).text, TEXT);
+  assert.deepEqual([told.opened, told.closed], [1, 1]);
+});
+
+test('a refusal on a shared connection is of one question alone', async () => {
+  await scriptInTwo();
+  const { told, Spy } = spied();
+  const me = client({ WebSocket: Spy });
+  const good = read(me.ask('绿茶？'), ({ type }) => (type === 'content' ? release() : undefined));
+  await assert.rejects(me.ask('').done, { code: 'bad_value' });
+  await assert.rejects(me.follow({ streamId: '0'.repeat(32) }).done, { code: 'not_found' });
+  isWhole(await good);
+  assert.equal(told.opened, 1);
+});
+
+test('a connection that says what is no message is given up by all on it', async () => {
+  await scriptInTwo();
+  let isBroken = false;
+  class Garbles extends WebSocketClient {
+    set onmessage(take) {
+      super.onmessage = (event) => {
+        const isFirst = !isBroken && event.data.includes('CHAT_STREAM_DATA');
+        isBroken ||= isFirst;
+        take(isFirst ? { data: '{' } : event);
+      };
+    }
+  }
+  const me = client({ WebSocket: Garbles });
+  const runs = await Promise.all(['一', '二'].map((text) => read(me.ask(text), ({ type }) => (type === 'content' ? release() : undefined))));
+  runs.forEach(isWhole);
+});
+
 test('a proxy that knows no WebSocket makes it use the next transport, at once', async () => {
   await server.emulator.script(answer(pieces));
   class Refused extends WebSocketClient {
