@@ -96,17 +96,23 @@ static int live(bl_admin_call_t *a)
 typedef struct live_source_t {
     bl_live_feed_t feed;
     const bl_shm_t *shm;
+    bl_ms_t due_ms; /* the next event */
 } live_source_t;
 
 static apr_status_t make_live(void *ctx, bl_buf_t *out, bl_ms_t *pwait_ms)
 {
     live_source_t *s = ctx;
-    bl_ms_t begun = bl_clock_ms();
+    bl_ms_t now = bl_clock_ms();
     apr_status_t rv = bl_live_feed_next(&s->feed, s->shm, out);
 
-    /* However long it took: never more than half of the feeder's time. */
-    *pwait_ms = FEED_EVERY_MS - (bl_clock_ms() - begun);
-    if (*pwait_ms < FEED_EVERY_MS / 2) *pwait_ms = FEED_EVERY_MS / 2;
+    /* One that was late puts off none behind it; and however long it took:
+     * never more than half of the feeder's time. */
+    s->due_ms = (s->due_ms ? s->due_ms : now) + FEED_EVERY_MS;
+    now = bl_clock_ms();
+    if (s->due_ms < now + FEED_EVERY_MS / 2) {
+        s->due_ms = now + FEED_EVERY_MS / 2;
+    }
+    *pwait_ms = s->due_ms - now;
     return rv;
 }
 

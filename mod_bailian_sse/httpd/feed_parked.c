@@ -4,15 +4,19 @@
  * that makes what it writes.
  *
  * A feed is at one of the two at a time: while is_making is set its buffer and
- * its source are the feeder's; the letter gives them back to the reactor.
+ * its source are the feeder's, which keeps the time as well: a turn of the
+ * reactor that takes long is waited for once an event, not twice. The letter
+ * gives them back to the reactor.
  */
 #include "feed.h"
 #include "park.h"
+#include "base/clock.h"
 
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define STUCK_MS 60000 /* as long may a client take nothing */
 #define KEEP_BYTES 4096
@@ -20,6 +24,7 @@
 typedef struct parked_t {
     bl_letter_t letter;    /* the feeder's: it is made */
     struct parked_t *next; /* in the feeder's queue */
+    bl_ms_t due_ms;        /* when it is made */
     bl_engine_t *engine;
     bl_reactor_t *reactor;
     bl_feed_source_t source;
@@ -27,8 +32,7 @@ typedef struct parked_t {
     bl_timer_t timer;
     bl_buf_t out;
     size_t sent;
-    apr_status_t rv; /* of the last making */
-    bl_ms_t wait_ms;
+    apr_status_t rv;     /* of the last making */
     bl_ms_t stuck_since; /* 0 = it is not */
     int is_begun, is_making;
     int is_gone;     /* nothing to write to any more */
@@ -38,39 +42,96 @@ typedef struct parked_t {
 /* --- the feeder --------------------------------------------------------- */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards these */
-static pthread_cond_t has_work = PTHREAD_COND_INITIALIZER;
+static pthread_cond_t has_work; /* there is once it runs */
 static pthread_t thread;
 static int runs, must_stop;
-static parked_t *queue, **queue_end = &queue;
+static parked_t *queue; /* what is due first is first */
 
 static void on_made(bl_letter_t *letter);
 
-static parked_t *take_first(void)
+/* By a clock that does not jump. */
+static void wait_for_work(bl_ms_t ms)
 {
-    parked_t *p;
+    struct timespec until;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += ms / 1000;
+    until.tv_nsec += ms % 1000 * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    pthread_cond_timedwait(&has_work, &lock, &until);
+}
+
+/* NULL: the child ends. */
+static parked_t *take_due(void)
+{
+    parked_t *p = NULL;
 
     pthread_mutex_lock(&lock);
-    while (!queue && !must_stop)
-        pthread_cond_wait(&has_work, &lock);
-    p = must_stop ? NULL : queue;
-    if (p) {
-        queue = p->next;
-        if (!queue) queue_end = &queue;
+    while (!must_stop && !p) {
+        bl_ms_t wait = queue ? queue->due_ms - bl_clock_ms() : 0;
+
+        if (!queue) {
+            pthread_cond_wait(&has_work, &lock);
+        }
+        else if (wait > 0) {
+            wait_for_work(wait);
+        }
+        else {
+            p = queue;
+            queue = p->next;
+        }
     }
     pthread_mutex_unlock(&lock);
     return p;
 }
 
+static void give_back(parked_t *p)
+{
+    p->letter.fn = on_made;
+    bl_reactor_post(p->reactor, &p->letter);
+}
+
+/* The child ends: what waits is the reactor's again, which ends it. */
+static void give_all_back(void)
+{
+    parked_t *p, *next;
+
+    pthread_mutex_lock(&lock);
+    p = queue;
+    queue = NULL;
+    pthread_mutex_unlock(&lock);
+    for (; p; p = next) {
+        next = p->next;
+        give_back(p);
+    }
+}
+
 static void *feeder(void *ctx)
 {
+    bl_ms_t wait;
     parked_t *p;
 
-    while ((p = take_first())) {
-        p->rv = bl_feed_make(p->engine, &p->source, &p->out, &p->wait_ms);
-        p->letter.fn = on_made;
-        bl_reactor_post(p->reactor, &p->letter);
+    while ((p = take_due())) {
+        wait = 0;
+        p->rv = bl_feed_make(p->engine, &p->source, &p->out, &wait);
+        p->due_ms = bl_clock_ms() + wait;
+        give_back(p);
     }
+    give_all_back();
     return ctx;
+}
+
+static void init_has_work(void)
+{
+    pthread_condattr_t how;
+
+    pthread_condattr_init(&how);
+    pthread_condattr_setclock(&how, CLOCK_MONOTONIC);
+    pthread_cond_init(&has_work, &how);
+    pthread_condattr_destroy(&how);
 }
 
 /* Signals are the main thread's. */
@@ -81,6 +142,7 @@ static int start_feeder(void)
 
     pthread_mutex_lock(&lock);
     if (!runs && !must_stop) {
+        init_has_work();
         sigfillset(&all);
         pthread_sigmask(SIG_SETMASK, &all, &before);
         runs = !pthread_create(&thread, NULL, feeder, NULL);
@@ -99,19 +161,40 @@ void bl_feed_close_all(void)
     must_stop = 1;
     was_up = runs;
     runs = 0;
-    pthread_cond_signal(&has_work);
+    if (was_up) pthread_cond_signal(&has_work);
     pthread_mutex_unlock(&lock);
     if (was_up) pthread_join(thread, NULL);
 }
 
+/* At due_ms; never when the child ends. */
 static void ask_feeder(parked_t *p)
 {
-    p->is_making = 1;
-    p->next = NULL;
+    parked_t **at = &queue;
+
     pthread_mutex_lock(&lock);
-    *queue_end = p;
-    queue_end = &p->next;
-    pthread_cond_signal(&has_work);
+    p->is_making = !must_stop;
+    if (p->is_making) {
+        while (*at && (*at)->due_ms <= p->due_ms)
+            at = &(*at)->next;
+        p->next = *at;
+        *at = p;
+        if (p == queue) pthread_cond_signal(&has_work);
+    }
+    pthread_mutex_unlock(&lock);
+}
+
+/* Takes it back when it is not being made yet. */
+static void withdraw(parked_t *p)
+{
+    parked_t **at = &queue;
+
+    pthread_mutex_lock(&lock);
+    while (*at && *at != p)
+        at = &(*at)->next;
+    if (*at) {
+        *at = p->next;
+        p->is_making = 0;
+    }
     pthread_mutex_unlock(&lock);
 }
 
@@ -131,22 +214,17 @@ static void free_feed(parked_t *p)
     free(p);
 }
 
-static void arm(parked_t *p, bl_ms_t in_ms)
-{
-    bl_reactor_rt_arm(p->reactor, &p->timer,
-                      bl_reactor_rt_now(p->reactor) + in_ms);
-}
-
 static void all_is_sent(parked_t *p)
 {
     p->sent = 0;
     p->stuck_since = 0;
+    bl_reactor_rt_disarm(p->reactor, &p->timer);
     bl_buf_clear(&p->out);
     if (p->out.size > KEEP_BYTES) bl_buf_release(&p->out);
     if (p->rv != APR_SUCCESS)
         bl_park_rt_finish(p->park, p->rv == APR_EOF);
     else
-        arm(p, p->wait_ms);
+        ask_feeder(p);
 }
 
 static void pump(parked_t *p)
@@ -175,7 +253,7 @@ static void pump(parked_t *p)
     if (p->is_making || p->is_gone || !pending(p)) return;
     if (!p->stuck_since) {
         p->stuck_since = bl_reactor_rt_now(p->reactor);
-        arm(p, STUCK_MS);
+        bl_reactor_rt_arm(p->reactor, &p->timer, p->stuck_since + STUCK_MS);
     }
 }
 
@@ -195,16 +273,12 @@ static void on_made(bl_letter_t *letter)
         all_is_sent(p);
 }
 
+/* Its client took nothing for STUCK_MS. */
 static void on_timer(void *ctx)
 {
     parked_t *p = ctx;
 
-    if (p->is_making || p->is_gone) return;
-    if (pending(p)) {
-        bl_park_rt_abort(p->park);
-        return;
-    }
-    ask_feeder(p);
+    if (!p->is_making && !p->is_gone && pending(p)) bl_park_rt_abort(p->park);
 }
 
 static void on_owned(void *ctx)
@@ -238,6 +312,7 @@ static void on_gone(void *ctx)
     parked_t *p = ctx;
 
     p->is_gone = 1;
+    withdraw(p);
     bl_reactor_rt_disarm(p->reactor, &p->timer);
 }
 
