@@ -71,10 +71,14 @@ def test_running_stream_is_shown_until_it_ends(env):
         return [s for s in get(env, "api/live").json()["items"]
                 if s["owner"] == "anon:shown"]
 
-    # The first event is out a moment before the page's row tells of it.
-    until(lambda: [(s["phase"], s["readers"]) for s in shown()] ==
-          [("streaming", 1)], 30, "its row, streaming, with its reader")
-    rows = shown()
+    # The first event is out a moment before the page's row tells of it, and
+    # the row is not written in one go.
+    def settled():
+        rows = shown()
+        return rows if [(s["phase"], s["readers"]) for s in rows] == \
+            [("streaming", 1)] and rows[0]["firstContentMs"] is not None \
+            and rows[0]["key"] else None
+    rows = until(settled, 30, "its row, streaming, with its reader")
     assert len(rows) == 1 and rows[0]["id"] == stream.stream_id
     assert rows[0]["firstContentMs"] >= 0
     assert rows[0]["key"] and len(rows[0]["key"]) == 4

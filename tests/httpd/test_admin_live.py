@@ -52,7 +52,8 @@ def streaming_row(env, stream):
     are out a moment before."""
     row = row_of(env, stream)
     return row if row and row["readers"] and row["phase"] == "streaming" \
-        and row["bytes"] >= len(TEA[0].encode()) else None
+        and row["bytes"] >= len(TEA[0].encode()) and row["events"] >= 2 \
+        and row["firstContentMs"] is not None else None
 
 
 def stall(env, user, **options):

@@ -58,7 +58,7 @@ test('parser does not take time that grows with the square of a line in small cu
   parser.push(bytesOf('data: '));
   for (let i = 0; i < 65536; i++) parser.push(piece); // 4 MiB
   assert.equal(parser.push(bytesOf('\n\n'))[0].data.length, 4 * 1024 * 1024);
-  assert.ok(Date.now() - from < 5000);
+  assert.ok(Date.now() - from < 10000); // half a second where it is linear
 });
 
 // A fixed sequence: a failure can be repeated.

@@ -38,7 +38,7 @@ function answers(port) {
   });
 }
 
-async function until(what, name, seconds = 30) {
+async function until(what, name, seconds = 120) {
   const end = Date.now() + seconds * 1000;
   for (;;) {
     const found = await what();
@@ -186,7 +186,7 @@ export async function startServer({ port, extra = '', admin = '' } = {}) {
   }
   const emulator = await startEmulator();
   const dir = mkdtempSync(join(tmpdir(), 'bl-js-'));
-  const listen = port || await freePort();
+  let listen = port || await freePort();
   let child;
   const log = () => (existsSync(join(dir, 'error_log')) ? readFileSync(join(dir, 'error_log'), 'utf8') : '');
   const start = async () => {
@@ -197,13 +197,21 @@ export async function startServer({ port, extra = '', admin = '' } = {}) {
     await until(async () => child.exitCode !== null || answers(listen), 'httpd');
     if (child.exitCode !== null) throw new Error(readFileSync(join(dir, 'console'), 'utf8') + log());
   };
+  // Somebody else can have taken the port since it was found free.
+  const startSomewhere = async (tries) => {
+    writeFileSync(join(dir, 'httpd.conf'), configuration(dir, listen, { extra, admin }));
+    await start().catch(async (failure) => {
+      if (port || !tries || !/could not bind/.test(failure.message)) throw failure;
+      listen = await freePort();
+      await startSomewhere(tries - 1);
+    });
+  };
   const end = () => stopped(child);
   try {
     makeFolders(dir);
     fillCatalog(dir, emulator);
     writeAdmins(dir);
-    writeFileSync(join(dir, 'httpd.conf'), configuration(dir, listen, { extra, admin }));
-    await start();
+    await startSomewhere(3);
   } catch (failure) {
     if (child) await end();
     await emulator.stop();
