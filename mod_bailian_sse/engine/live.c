@@ -163,6 +163,8 @@ void bl_live_rt_end(bl_live_t *live, bl_outcome_t outcome, apr_status_t why)
     bl_stream_t *s = live->stream;
 
     if (!bl_stream_rt_end(s, outcome, why, finish_name(live, outcome))) return;
+    outcome = s->outcome; /* a good one is none when memory is short */
+    why = s->failure;
     live->ended_ms = bl_live_now(live);
     live->is_waiting = 0;
     bl_reactor_rt_disarm(live->engine->reactor, &live->reader_timer);

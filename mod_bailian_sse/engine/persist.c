@@ -190,6 +190,7 @@ static apr_status_t store_end(bl_persist_t *p)
     bl_store_end_t e;
     bl_buf_t reasoning, references;
     char key[24];
+    int has_attempts;
     apr_status_t rv;
 
     memset(&e, 0, sizeof(e));
@@ -197,12 +198,15 @@ static apr_status_t store_end(bl_persist_t *p)
     bl_buf_init(&references, 2 * BL_MAX_ANSWER_BYTES);
     fill_end(p, &e);
     find_references(p, &e, &references);
-    bl_stream_reasoning(p->stream, &reasoning);
+    rv = bl_stream_reasoning(p->stream, &reasoning);
     if (reasoning.len) {
         e.reasoning = reasoning.data;
         e.reasoning_len = reasoning.len;
     }
-    if (p->attempts.len) {
+    if (rv == APR_SUCCESS) rv = bl_buf_status(&references);
+    has_attempts =
+        p->attempts.len && bl_buf_status(&p->attempts) == APR_SUCCESS;
+    if (has_attempts) {
         bl_buf_puts(&p->attempts, "]");
         e.attempts_json = bl_buf_str(&p->attempts);
     }
@@ -211,8 +215,9 @@ static apr_status_t store_end(bl_persist_t *p)
         e.key_id = key;
         e.key_last4 = p->end.key_last4;
     }
-    rv = bl_store_put_end(p->store, &e);
-    if (p->attempts.len) p->attempts.len--; /* the bracket, if tried again */
+    /* Not all of it: tried again when there is memory. */
+    if (rv == APR_SUCCESS) rv = bl_store_put_end(p->store, &e);
+    if (e.attempts_json) p->attempts.len--; /* the bracket, if tried again */
     bl_buf_release(&reasoning);
     bl_buf_release(&references);
     return rv;

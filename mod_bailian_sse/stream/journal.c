@@ -10,6 +10,7 @@
 #define BLOCK_LARGEST (64 * 1024) /* and none may waste more than this */
 #define INDEX_FIRST 16
 #define SLACK_BYTES (64 * 1024)
+#define END_BYTES 260 /* an END event fits, whatever it says */
 #define HAS_FIELDS 0x80
 #define KIND_MASK 0x7f
 #define MOST_TEXT 0xffffff /* 24 bits of an entry */
@@ -42,7 +43,8 @@ struct bl_journal_t {
     apr_uint64_t tail; /* the same: seq of the newest event, 0 = none yet */
     size_t limit;
     size_t memory;
-    int is_closed; /* set once; no event follows */
+    int is_closed;       /* set once; no event follows */
+    char end[END_BYTES]; /* of an END event that memory is short for (R02) */
 };
 
 apr_status_t bl_journal_create(bl_journal_t **pj, size_t limit_bytes)
@@ -51,12 +53,15 @@ apr_status_t bl_journal_create(bl_journal_t **pj, size_t limit_bytes)
 
     *pj = NULL;
     if (!j) return APR_ENOMEM;
-    if (pthread_mutex_init(&j->lock, NULL)) {
+    j->index = malloc((INDEX_FIRST + 1) * sizeof(*j->index));
+    if (!j->index || pthread_mutex_init(&j->lock, NULL)) {
+        free(j->index);
         free(j);
         return APR_ENOMEM;
     }
+    j->room = INDEX_FIRST;
     j->limit = limit_bytes;
-    j->memory = sizeof(*j);
+    j->memory = sizeof(*j) + (INDEX_FIRST + 1) * sizeof(*j->index);
     *pj = j;
     return APR_SUCCESS;
 }
@@ -96,14 +101,15 @@ static char *take_bytes(bl_journal_t *j, size_t n)
     return b->bytes + b->used - n;
 }
 
-static entry_t *take_entry(bl_journal_t *j)
+/* There is one more than room, for the END event. */
+static entry_t *take_entry(bl_journal_t *j, bl_event_kind_t kind)
 {
     entry_t *index;
     apr_uint32_t room;
 
-    if (j->count == j->room) {
-        room = j->room ? j->room * 2 : INDEX_FIRST;
-        index = realloc(j->index, room * sizeof(*index));
+    if (j->count == j->room && kind != BL_EV_END) {
+        room = j->room * 2;
+        index = realloc(j->index, (room + 1) * sizeof(*index));
         if (!index) return NULL;
         j->memory += (room - j->room) * sizeof(*index);
         j->index = index;
@@ -136,8 +142,10 @@ static apr_status_t append_locked(bl_journal_t *j, const bl_event_t *ev)
     {
         return APR_ENOSPC;
     }
-    e = take_entry(j);
-    if (!e || (n && !(at = take_bytes(j, n)))) return APR_ENOMEM;
+    e = take_entry(j, ev->kind);
+    if (n) at = take_bytes(j, n);
+    if (n && !at && ev->kind == BL_EV_END && n <= END_BYTES) at = j->end;
+    if (!e || (n && !at)) return APR_ENOMEM;
     if (head) {
         memcpy(at, &fields_len, head);
         memcpy(at + head, ev->fields, ev->fields_len);

@@ -8,6 +8,7 @@
 
 #include <limits.h>
 #include <linux/futex.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -15,6 +16,7 @@
 #include <unistd.h>
 
 #define READ_AT_ONCE 64
+#define END_FIELDS_BYTES 256
 #define ALL ((apr_uint64_t)-1)
 
 /* --- the state table (style.md 5) --------------------------------------- */
@@ -241,19 +243,31 @@ int bl_stream_wait_end(bl_stream_t *s, bl_ms_t wait_ms)
 
 /* --- the end ------------------------------------------------------------ */
 
-static void sum_up(bl_stream_t *s)
+static apr_status_t digest_of(const bl_buf_t *text, char *hex)
 {
     unsigned char digest[BL_SHA256_BYTES];
     bl_sha256_t *sum;
+    apr_status_t rv = bl_sha256_create(&sum);
+
+    if (rv != APR_SUCCESS) return rv;
+    bl_sha256_add(sum, text->data, text->len);
+    bl_sha256_end(sum, digest);
+    bl_hex(hex, digest, sizeof(digest));
+    bl_sha256_destroy(sum);
+    return APR_SUCCESS;
+}
+
+/* A text of which not all could be put together is none. */
+static apr_status_t sum_up(bl_stream_t *s)
+{
+    apr_status_t rv;
 
     bl_buf_room(&s->whole, bl_journal_bytes(s->journal)); /* in one piece */
-    bl_stream_text(s, &s->whole);
+    rv = bl_stream_text(s, &s->whole);
     s->sha256_hex[0] = '\0';
-    if (bl_sha256_create(&sum) != APR_SUCCESS) return;
-    bl_sha256_add(sum, s->whole.data, s->whole.len);
-    bl_sha256_end(sum, digest);
-    bl_hex(s->sha256_hex, digest, sizeof(digest));
-    bl_sha256_destroy(sum);
+    if (rv == APR_SUCCESS) rv = digest_of(&s->whole, s->sha256_hex);
+    if (rv != APR_SUCCESS) bl_buf_release(&s->whole);
+    return rv;
 }
 
 static void close_with(bl_stream_t *s, bl_event_t *end)
@@ -272,35 +286,46 @@ static void close_with(bl_stream_t *s, bl_event_t *end)
     mark_dirty(s);
 }
 
+/* Needs no memory but this: an answer can always say how it ended (I2). */
+static size_t end_fields(const bl_stream_t *s, const char *finish, char *out,
+                         size_t size)
+{
+    const char *reason =
+        s->failure == APR_SUCCESS ? NULL : bl_error(s->failure)->code;
+    int n = snprintf(out, size,
+                     "{\"outcome\":\"%s\",\"reason\":%s%s%s%s%s%s,\"events\":"
+                     "%" APR_UINT64_T_FMT ",\"length\":%" APR_SIZE_T_FMT
+                     ",\"sha256\":\"%s\"}",
+                     bl_outcome_name(s->outcome), reason ? "\"" : "",
+                     reason ? reason : "null", reason ? "\"" : "",
+                     finish ? ",\"finishReason\":\"" : "", finish ? finish : "",
+                     finish ? "\"" : "", bl_journal_tail(s->journal) + 1,
+                     s->whole.len, s->sha256_hex);
+
+    return n > 0 && (size_t)n < size ? (size_t)n : 0;
+}
+
 int bl_stream_rt_end(bl_stream_t *s, bl_outcome_t outcome, apr_status_t failure,
                      const char *finish)
 {
+    char fields[END_FIELDS_BYTES];
     bl_event_t end;
-    bl_buf_t fields;
 
     if (!go(s, EV_END)) return 0;
     s->outcome = outcome;
     s->failure = failure;
-    sum_up(s);
-    bl_buf_init(&fields, 1024);
-    bl_buf_printf(&fields,
-                  "{\"outcome\":\"%s\",\"reason\":", bl_outcome_name(outcome));
-    if (failure == APR_SUCCESS)
-        bl_buf_puts(&fields, "null");
-    else
-        bl_buf_printf(&fields, "\"%s\"", bl_error(failure)->code);
-    if (finish) bl_buf_printf(&fields, ",\"finishReason\":\"%s\"", finish);
-    bl_buf_printf(&fields, ",\"events\":%" APR_UINT64_T_FMT,
-                  bl_journal_tail(s->journal) + 1);
-    bl_buf_printf(&fields, ",\"length\":%" APR_SIZE_T_FMT ",\"sha256\":\"%s\"}",
-                  s->whole.len, s->sha256_hex);
+    if (sum_up(s) != APR_SUCCESS && finish) {
+        /* Its text cannot be told: then it must not look whole (I4). */
+        s->outcome = BL_OUTCOME_ERROR;
+        s->failure = BL_E_OVERLOADED;
+        finish = NULL;
+    }
     memset(&end, 0, sizeof(end));
     end.kind = BL_EV_END;
     end.text = "";
-    end.fields = fields.data;
-    end.fields_len = fields.len;
+    end.fields = fields;
+    end.fields_len = end_fields(s, finish, fields, sizeof(fields));
     close_with(s, &end);
-    bl_buf_release(&fields);
     return 1;
 }
 
@@ -309,8 +334,8 @@ apr_status_t bl_stream_rt_append_end(bl_stream_t *s, const bl_event_t *end)
     apr_status_t rv;
 
     if (!go(s, EV_END)) return BL_E_INTERNAL;
-    sum_up(s);
-    rv = bl_journal_append_at(s->journal, end);
+    rv = sum_up(s);
+    if (rv == APR_SUCCESS) rv = bl_journal_append_at(s->journal, end);
     bl_journal_close(s->journal);
     tell_end(s);
     mark_dirty(s);

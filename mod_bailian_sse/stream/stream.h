@@ -97,7 +97,9 @@ apr_status_t bl_stream_rt_append(bl_stream_t *s, bl_event_t *ev);
 
 /* The one end: sums, END event, closed journal. The first call wins and
  * answers 1; later ones change nothing and answer 0. finish is the model's
- * own word ("stop") or NULL. */
+ * own word ("stop") of a good outcome, else NULL. When memory is too short to
+ * sum up, a good outcome becomes the error "overloaded": look at the stream's
+ * outcome and failure afterwards. */
 int bl_stream_rt_end(bl_stream_t *s, bl_outcome_t outcome, apr_status_t failure,
                      const char *finish);
 
