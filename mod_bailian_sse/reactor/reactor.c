@@ -19,6 +19,13 @@
 #define ROUNDS 4             /* of deferred work in one turn */
 #define LATE_MS 250          /* a defect: I9 */
 
+/* Of a socket of curl's. */
+typedef struct curl_watch_t {
+    bl_watch_t watch;
+    bl_reactor_t *reactor;
+    struct curl_watch_t *next; /* while it is spare */
+} curl_watch_t;
+
 struct bl_reactor_t {
     pthread_t thread;
     int is_running;
@@ -30,6 +37,9 @@ struct bl_reactor_t {
     bl_timers_t timers;
     bl_deferred_t *deferred;
     CURLM *multi;
+    int easies;                  /* that multi has */
+    int watches;                 /* made for its sockets, spare ones too */
+    curl_watch_t *spare_watches; /* list */
     bl_timer_t curl_timer;
     int is_curl_due; /* in this turn still, or at once in the next */
     int must_read_messages;
@@ -86,15 +96,12 @@ void bl_watch_rt_clear(bl_watch_t *w)
 
 /* --- curl --------------------------------------------------------------- */
 
-typedef struct curl_watch_t {
-    bl_watch_t watch;
-    bl_reactor_t *reactor;
-} curl_watch_t;
-
 static void curl_action(bl_reactor_t *r, curl_socket_t fd, int bits)
 {
     int running;
 
+    /* Without memory curl can lose a socket: its transfer is not woken any more
+     * and ends by its clocks. */
     curl_multi_socket_action(r->multi, fd, bits, &running);
     r->must_read_messages = 1;
 }
@@ -110,6 +117,55 @@ static void on_curl_socket(void *ctx, unsigned events)
     curl_action(cw->reactor, cw->watch.fd, bits);
 }
 
+/* A socket callback that fails makes curl end every transfer of the child. So
+ * what it needs is there before (R02): of each transfer, sockets for the two
+ * addresses that are tried at once and for the resolver. */
+#define WATCHES_EACH 3
+#define SPARE_TRANSFERS 16 /* whose watches are kept for the next */
+
+static apr_status_t make_watches(bl_reactor_t *r)
+{
+    while (r->watches < WATCHES_EACH * (r->easies + 1)) {
+        curl_watch_t *cw = calloc(1, sizeof(*cw));
+
+        if (!cw) return APR_ENOMEM;
+        cw->next = r->spare_watches;
+        r->spare_watches = cw;
+        r->watches++;
+    }
+    return APR_SUCCESS;
+}
+
+static curl_watch_t *take_watch(bl_reactor_t *r)
+{
+    curl_watch_t *cw = r->spare_watches;
+
+    if (!cw) return NULL;
+    r->spare_watches = cw->next;
+    cw->watch.fd = -1;
+    cw->watch.fn = on_curl_socket;
+    cw->watch.ctx = cw;
+    cw->reactor = r;
+    return cw;
+}
+
+static void give_watch(bl_reactor_t *r, curl_watch_t *cw)
+{
+    cw->next = r->spare_watches;
+    r->spare_watches = cw;
+}
+
+static void drop_watches(bl_reactor_t *r, int keep)
+{
+    while (r->spare_watches && r->watches > keep) {
+        curl_watch_t *cw = r->spare_watches;
+
+        r->spare_watches = cw->next;
+        free(cw);
+        r->watches--;
+    }
+}
+
 static int curl_socket_cb(CURL *easy, curl_socket_t fd, int what, void *ctx,
                           void *socketp)
 {
@@ -121,23 +177,20 @@ static int curl_socket_cb(CURL *easy, curl_socket_t fd, int what, void *ctx,
     if (what == CURL_POLL_REMOVE) {
         if (cw) {
             bl_watch_rt_clear(&cw->watch);
-            free(cw);
+            give_watch(r, cw);
         }
         curl_multi_assign(r->multi, fd, NULL);
         return 0;
     }
     if (!cw) {
-        cw = calloc(1, sizeof(*cw));
-        if (!cw) return -1;
-        cw->watch.fd = -1;
-        cw->watch.fn = on_curl_socket;
-        cw->watch.ctx = cw;
-        cw->reactor = r;
+        cw = take_watch(r);
+        if (!cw) return 0; /* this transfer ends by its clocks */
         curl_multi_assign(r->multi, fd, cw);
     }
     if (what & CURL_POLL_IN) events |= EPOLLIN;
     if (what & CURL_POLL_OUT) events |= EPOLLOUT;
-    return bl_watch_rt_set(r, &cw->watch, fd, events) == APR_SUCCESS ? 0 : -1;
+    bl_watch_rt_set(r, &cw->watch, fd, events);
+    return 0;
 }
 
 static void on_curl_timer(void *ctx)
@@ -155,10 +208,8 @@ static int curl_timer_cb(CURLM *multi, long timeout_ms, void *ctx)
         bl_timers_disarm(&r->timers, &r->curl_timer);
         return 0;
     }
-    return bl_timers_arm(&r->timers, &r->curl_timer,
-                         bl_clock_ms() + timeout_ms) == APR_SUCCESS
-               ? 0
-               : -1;
+    bl_timers_arm(&r->timers, &r->curl_timer, bl_clock_ms() + timeout_ms);
+    return 0;
 }
 
 static void run_curl_if_due(bl_reactor_t *r)
@@ -188,14 +239,20 @@ static void read_messages(bl_reactor_t *r)
 
 apr_status_t bl_reactor_rt_add_easy(bl_reactor_t *r, CURL *easy)
 {
+    apr_status_t rv = make_watches(r);
+
+    if (rv != APR_SUCCESS) return rv;
     r->must_read_messages = 1;
-    return curl_multi_add_handle(r->multi, easy) == CURLM_OK ? APR_SUCCESS
-                                                             : APR_ENOMEM;
+    if (curl_multi_add_handle(r->multi, easy) != CURLM_OK) return APR_ENOMEM;
+    r->easies++;
+    return APR_SUCCESS;
 }
 
 void bl_reactor_rt_remove_easy(bl_reactor_t *r, CURL *easy)
 {
     curl_multi_remove_handle(r->multi, easy);
+    r->easies--;
+    drop_watches(r, WATCHES_EACH * (r->easies + SPARE_TRANSFERS));
 }
 
 void bl_reactor_rt_resume_easy(bl_reactor_t *r, CURL *easy)
@@ -352,11 +409,11 @@ apr_status_t bl_reactor_create(bl_reactor_t **pr)
     curl_global_init(CURL_GLOBAL_ALL); /* counted, undone by destroy */
     r->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     r->multi = curl_multi_init();
-    bl_timers_init(&r->timers);
     r->curl_timer.fn = on_curl_timer;
     r->curl_timer.ctx = r;
     r->now = bl_clock_ms();
-    rv = bl_mailbox_create(&r->mailbox, MAILBOX_MOST);
+    rv = bl_timers_init(&r->timers);
+    if (rv == APR_SUCCESS) rv = bl_mailbox_create(&r->mailbox, MAILBOX_MOST);
     if (rv == APR_SUCCESS && (r->epoll_fd < 0 || !r->multi)) rv = APR_EMFILE;
     if (rv == APR_SUCCESS) {
         r->mailbox_watch.fd = -1;
@@ -406,6 +463,7 @@ void bl_reactor_destroy(bl_reactor_t *r)
 {
     if (!r) return;
     if (r->multi) curl_multi_cleanup(r->multi);
+    drop_watches(r, 0);
     bl_mailbox_destroy(r->mailbox);
     bl_timers_release(&r->timers);
     if (r->epoll_fd >= 0) close(r->epoll_fd);

@@ -4,11 +4,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIRST_ROOM 64
+/* Place for more than there can be: a deadline that is lost for want of memory
+ * would be waited for for ever (R02). Address space only; the kernel gives the
+ * pages that are used. */
+#define ROOM (512 * 1024)
 
-void bl_timers_init(bl_timers_t *t)
+apr_status_t bl_timers_init(bl_timers_t *t)
 {
-    memset(t, 0, sizeof(*t));
+    t->count = 0;
+    t->heap = malloc(ROOM * sizeof(*t->heap));
+    return t->heap ? APR_SUCCESS : APR_ENOMEM;
 }
 
 void bl_timers_release(bl_timers_t *t)
@@ -53,18 +58,9 @@ static void sift_down(bl_timers_t *t, apr_uint32_t place)
 
 apr_status_t bl_timers_arm(bl_timers_t *t, bl_timer_t *timer, bl_ms_t due_ms)
 {
-    bl_timer_t **heap;
-    apr_uint32_t room;
-
     timer->due_ms = due_ms;
     if (!timer->place) {
-        if (t->count + 1 >= t->room) {
-            room = t->room ? t->room * 2 : FIRST_ROOM;
-            heap = realloc(t->heap, room * sizeof(*heap));
-            if (!heap) return APR_ENOMEM;
-            t->heap = heap;
-            t->room = room;
-        }
+        if (t->count + 1 >= ROOM) return APR_ENOMEM;
         put(t, ++t->count, timer);
     }
     sift_up(t, timer->place);

@@ -6,7 +6,7 @@
  * OWNERSHIP  a timer is its owner's memory; it must be disarmed before that
  *            memory goes. The heap holds pointers only.
  * THREADS    one: the reactor.
- * ERRORS     arm answers APR_ENOMEM when the heap cannot grow.
+ * ERRORS     APR_ENOMEM: of init; of arm only when there are half a million.
  */
 #ifndef BL_TIMERS_H
 #define BL_TIMERS_H
@@ -26,10 +26,9 @@ struct bl_timer_t {
 typedef struct bl_timers_t {
     bl_timer_t **heap; /* heap[1] is due first */
     apr_uint32_t count;
-    apr_uint32_t room;
 } bl_timers_t;
 
-void bl_timers_init(bl_timers_t *t);
+apr_status_t bl_timers_init(bl_timers_t *t);
 void bl_timers_release(bl_timers_t *t);
 
 /* Arms, or moves when armed already. */

@@ -442,28 +442,35 @@ static apr_status_t add_headers(bl_transfer_t *t)
     return rv;
 }
 
-static void set_safety(CURL *easy, const bl_transfer_plan_t *plan)
+/* What an option holds is copied: without memory for it the option is not set,
+ * and then nothing is sent (S-33, R02). */
+static apr_status_t set_safety(CURL *easy, const bl_transfer_plan_t *plan)
 {
-    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    int failed = curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
-    curl_easy_setopt(easy, CURLOPT_PROXY, plan->proxy ? plan->proxy : "");
-    curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
+    failed |=
+        curl_easy_setopt(easy, CURLOPT_PROXY, plan->proxy ? plan->proxy : "");
+    failed |= curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
     curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    if (plan->ca_file) curl_easy_setopt(easy, CURLOPT_CAINFO, plan->ca_file);
+    if (plan->ca_file) {
+        failed |= curl_easy_setopt(easy, CURLOPT_CAINFO, plan->ca_file);
+    }
     curl_easy_setopt(easy, CURLOPT_HTTP09_ALLOWED, 0L);
     curl_easy_setopt(easy, CURLOPT_MAXLIFETIME_CONN, CONNECTION_LIFE_S);
     curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, CONNECTION_IDLE_S);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    return failed ? BL_E_OVERLOADED : APR_SUCCESS;
 }
 
-static void set_up(bl_transfer_t *t, const char *url)
+static apr_status_t set_up(bl_transfer_t *t, const char *url)
 {
     const bl_transfer_plan_t *plan = &t->plan;
     CURL *easy = t->easy;
+    apr_status_t rv = set_safety(easy, plan);
 
-    set_safety(easy, plan);
-    curl_easy_setopt(easy, CURLOPT_URL, url);
+    if (curl_easy_setopt(easy, CURLOPT_URL, url)) rv = BL_E_OVERLOADED;
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, t->headers);
     curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
                      (curl_off_t)plan->request->body.len);
@@ -486,6 +493,7 @@ static void set_up(bl_transfer_t *t, const char *url)
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION,
                      plan->use_http2 ? (long)CURL_HTTP_VERSION_2TLS
                                      : (long)CURL_HTTP_VERSION_1_1);
+    return rv;
 }
 
 static void wipe_headers(struct curl_slist *headers)
@@ -548,8 +556,10 @@ apr_status_t bl_transfer_rt_start(bl_transfer_t **pt,
     if (rv == APR_SUCCESS) rv = add_headers(t);
     if (rv == APR_SUCCESS && !(t->easy = take_easy())) rv = APR_ENOMEM;
     if (rv != APR_SUCCESS) goto leave;
-    set_up(t, url);
-    rv = bl_reactor_rt_add_easy(plan->reactor, t->easy);
+    rv = set_up(t, url);
+    if (rv == APR_SUCCESS) {
+        rv = bl_reactor_rt_add_easy(plan->reactor, t->easy);
+    }
     if (rv != APR_SUCCESS) {
         give_easy(t->easy);
         t->easy = NULL;

@@ -37,7 +37,7 @@ static void make(named_t *n, int count)
         n[i].timer.ctx = &n[i];
     }
     fired[0] = '\0';
-    bl_timers_init(&heap);
+    assert_int_equal(bl_timers_init(&heap), APR_SUCCESS);
 }
 
 static void test_timers_run_in_the_order_they_are_due(void **state)
@@ -192,7 +192,7 @@ static void test_timers_behave_as_a_list_over_100000_random_steps(void **state)
     int step;
 
     (void)state;
-    bl_timers_init(&heap);
+    assert_int_equal(bl_timers_init(&heap), APR_SUCCESS);
     memset(many, 0, sizeof(many));
     for (i = 0; i < MANY; i++) {
         many[i].fn = run_one;
