@@ -361,16 +361,13 @@ static json_t *row_new(sqlite3_stmt *st, void *ctx)
 
     (void)ctx;
     if (!row) return NULL;
-    json_object_set_new(row, "id", json_integer(sqlite3_column_int64(st, 0)));
-    json_object_set_new(row, "version",
-                        json_integer(sqlite3_column_int64(st, 1)));
-    json_object_set_new(row, "host", bl_column_text_new(st, 2));
-    json_object_set_new(row, "silencedUntilAt",
-                        bl_time_new(sqlite3_column_int64(st, 3)));
-    json_object_set_new(row, "createdAt",
-                        bl_time_new(sqlite3_column_int64(st, 4)));
-    json_object_set_new(row, "updatedAt",
-                        bl_time_new(sqlite3_column_int64(st, 5)));
+    bl_row_set(&row, "id", json_integer(sqlite3_column_int64(st, 0)));
+    bl_row_set(&row, "version", json_integer(sqlite3_column_int64(st, 1)));
+    bl_row_set(&row, "host", bl_column_text_new(st, 2));
+    bl_row_set(&row, "silencedUntilAt",
+               bl_time_new(sqlite3_column_int64(st, 3)));
+    bl_row_set(&row, "createdAt", bl_time_new(sqlite3_column_int64(st, 4)));
+    bl_row_set(&row, "updatedAt", bl_time_new(sqlite3_column_int64(st, 5)));
     return row;
 }
 

@@ -374,17 +374,17 @@ static const char *state_of(sqlite3_stmt *st, const json_t *settings)
     return expires_at && expires_at <= bl_clock_wall() ? "expired" : "ok";
 }
 
-static void put_fingerprint(sqlite3_stmt *st, json_t *row)
+static void put_fingerprint(sqlite3_stmt *st, json_t **prow)
 {
     const void *hash = sqlite3_column_blob(st, 3);
     char text[17];
 
     if (!hash || sqlite3_column_bytes(st, 3) != BL_SHA256_BYTES) {
-        json_object_set_new(row, "fingerprint", json_null());
+        bl_row_set(prow, "fingerprint", json_null());
         return;
     }
     bl_hex(text, hash, 8);
-    json_object_set_new(row, "fingerprint", json_string(text));
+    bl_row_set(prow, "fingerprint", json_string(text));
 }
 
 #define COLUMNS                                                                \
@@ -398,25 +398,21 @@ static json_t *row_new(sqlite3_stmt *st, void *ctx)
 
     (void)ctx;
     if (!row) return NULL;
-    json_object_set_new(row, "state", json_string(state_of(st, row)));
+    bl_row_set(&row, "state", json_string(state_of(st, row)));
     json_object_del(row, "revoked");
-    json_object_set_new(row, "id", json_integer(sqlite3_column_int64(st, 0)));
-    json_object_set_new(row, "name",
-                        json_string((const char *)sqlite3_column_text(st, 1)));
-    json_object_set_new(row, "kind",
-                        json_string((const char *)sqlite3_column_text(st, 2)));
+    bl_row_set(&row, "id", json_integer(sqlite3_column_int64(st, 0)));
+    bl_row_set(&row, "name",
+               json_string((const char *)sqlite3_column_text(st, 1)));
+    bl_row_set(&row, "kind",
+               json_string((const char *)sqlite3_column_text(st, 2)));
     if (!json_object_get(row, "last4")) {
-        json_object_set_new(row, "last4", json_null());
+        bl_row_set(&row, "last4", json_null());
     }
-    put_fingerprint(st, row);
-    json_object_set_new(row, "enabled",
-                        json_boolean(sqlite3_column_int(st, 5)));
-    json_object_set_new(row, "createdAt",
-                        bl_time_new(sqlite3_column_int64(st, 7)));
-    json_object_set_new(row, "updatedAt",
-                        bl_time_new(sqlite3_column_int64(st, 8)));
-    json_object_set_new(row, "version",
-                        json_integer(sqlite3_column_int64(st, 9)));
+    put_fingerprint(st, &row);
+    bl_row_set(&row, "enabled", json_boolean(sqlite3_column_int(st, 5)));
+    bl_row_set(&row, "createdAt", bl_time_new(sqlite3_column_int64(st, 7)));
+    bl_row_set(&row, "updatedAt", bl_time_new(sqlite3_column_int64(st, 8)));
+    bl_row_set(&row, "version", json_integer(sqlite3_column_int64(st, 9)));
     return row;
 }
 
@@ -524,7 +520,7 @@ apr_status_t bl_store_clients(bl_store_t *s, const char *kind, const char *q,
         return rv;
     }
     *plist = json_object();
-    json_object_set_new(*plist, "items", items);
-    json_object_set_new(*plist, "next", next);
-    return APR_SUCCESS;
+    bl_row_set(plist, "items", items);
+    bl_row_set(plist, "next", next);
+    return *plist ? APR_SUCCESS : APR_ENOMEM;
 }

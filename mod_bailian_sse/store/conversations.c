@@ -44,7 +44,7 @@ static int parse_id(const char *text, apr_int64_t *prow,
 enum { C_ID, C_OWNER, C_CLIENT_ID, C_TITLE, C_CREATED, C_UPDATED };
 
 /* Questions and answers come in pairs, so the index alone counts them. */
-static apr_status_t put_counts(bl_db_t *db, apr_int64_t id, json_t *item)
+static apr_status_t put_counts(bl_db_t *db, apr_int64_t id, json_t **pitem)
 {
     static const char sql[] =
         "SELECT (count(*) + 1) / 2 FROM message WHERE conversation_id = ?1";
@@ -55,8 +55,8 @@ static apr_status_t put_counts(bl_db_t *db, apr_int64_t id, json_t *item)
     bl_db_int(st, 1, id);
     rv = bl_db_step(db, st);
     if (rv == APR_SUCCESS) {
-        json_object_set_new(item, "questions",
-                            json_integer(sqlite3_column_int64(st, 0)));
+        bl_row_set(pitem, "questions",
+                   json_integer(sqlite3_column_int64(st, 0)));
     }
     bl_db_done(st);
     return rv;
@@ -68,7 +68,7 @@ static const char *outcome_text(int outcome)
                                       : bl_outcome_name((bl_outcome_t)outcome);
 }
 
-static apr_status_t put_newest(bl_db_t *db, apr_int64_t id, json_t *item)
+static apr_status_t put_newest(bl_db_t *db, apr_int64_t id, json_t **pitem)
 {
     static const char sql[] =
         "SELECT s.app, s.outcome FROM message m JOIN stream s ON s.id = m.id"
@@ -80,14 +80,13 @@ static apr_status_t put_newest(bl_db_t *db, apr_int64_t id, json_t *item)
     bl_db_int(st, 1, id);
     rv = bl_db_step(db, st);
     if (rv == APR_SUCCESS) {
-        json_object_set_new(item, "app", bl_column_text_new(st, 0));
-        json_object_set_new(
-            item, "outcome",
-            json_string(outcome_text(sqlite3_column_int(st, 1))));
+        bl_row_set(pitem, "app", bl_column_text_new(st, 0));
+        bl_row_set(pitem, "outcome",
+                   json_string(outcome_text(sqlite3_column_int(st, 1))));
     }
     else {
-        json_object_set_new(item, "app", json_null());
-        json_object_set_new(item, "outcome", json_null());
+        bl_row_set(pitem, "app", json_null());
+        bl_row_set(pitem, "outcome", json_null());
     }
     bl_db_done(st);
     return rv == APR_EOF ? APR_SUCCESS : rv;
@@ -110,8 +109,8 @@ static apr_status_t put_item(bl_db_t *db, sqlite3_stmt *st, int has_title,
         bl_time_new(sqlite3_column_int64(st, C_CREATED)), "updatedAt",
         bl_time_new(sqlite3_column_int64(st, C_UPDATED)));
     if (!item) return APR_ENOMEM;
-    rv = put_counts(db, row, item);
-    if (rv == APR_SUCCESS) rv = put_newest(db, row, item);
+    rv = put_counts(db, row, &item);
+    if (rv == APR_SUCCESS) rv = put_newest(db, row, &item);
     if (rv == APR_SUCCESS) return bl_json_put_new(out, item);
     json_decref(item);
     return rv;

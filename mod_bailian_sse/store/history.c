@@ -65,7 +65,9 @@ static const char sql_messages[] =
 
 static int is_answer(sqlite3_stmt *st)
 {
-    return sqlite3_column_text(st, M_ROLE)[0] == 'a';
+    const unsigned char *role = sqlite3_column_text(st, M_ROLE);
+
+    return role && role[0] == 'a';
 }
 
 static int is_live(sqlite3_stmt *st)
@@ -76,7 +78,7 @@ static int is_live(sqlite3_stmt *st)
 }
 
 /* Text and reasoning of an answer that still runs: from its events so far. */
-static apr_status_t put_live(bl_db_t *db, sqlite3_stmt *st, json_t *m)
+static apr_status_t put_live(bl_db_t *db, sqlite3_stmt *st, json_t **pm)
 {
     bl_buf_t text, reasoning;
     apr_status_t rv;
@@ -86,53 +88,58 @@ static apr_status_t put_live(bl_db_t *db, sqlite3_stmt *st, json_t *m)
     rv = bl_gather_stream(db, sqlite3_column_int64(st, M_STREAM_ROW), &text,
                           &reasoning, NULL);
     if (rv == APR_SUCCESS) {
-        json_object_set_new(m, "content",
-                            json_stringn(text.len ? text.data : "", text.len));
+        bl_row_set(pm, "content",
+                   json_stringn(text.len ? text.data : "", text.len));
         if (reasoning.len) {
-            json_object_set_new(m, "reasoning",
-                                json_stringn(reasoning.data, reasoning.len));
+            bl_row_set(pm, "reasoning",
+                       json_stringn(reasoning.data, reasoning.len));
         }
-        json_object_set_new(m, "state", json_string("live"));
+        bl_row_set(pm, "state", json_string("live"));
     }
     bl_buf_release(&text);
     bl_buf_release(&reasoning);
     return rv;
 }
 
-static void put_if_there(json_t *m, const char *name, json_t *value)
+static void put_if_there(json_t **pm, const char *name, json_t *value)
 {
     if (json_is_null(value))
         json_decref(value);
     else
-        json_object_set_new(m, name, value);
+        bl_row_set(pm, name, value);
 }
 
-static void put_usage(sqlite3_stmt *st, json_t *m)
+static void put_usage(sqlite3_stmt *st, json_t **pm)
 {
     if (sqlite3_column_type(st, M_INPUT) == SQLITE_NULL &&
         sqlite3_column_type(st, M_OUTPUT) == SQLITE_NULL)
     {
         return;
     }
-    json_object_set_new(
-        m, "usage",
-        json_pack("{s:I,s:I}", "inputTokens",
-                  (json_int_t)sqlite3_column_int64(st, M_INPUT), "outputTokens",
-                  (json_int_t)sqlite3_column_int64(st, M_OUTPUT)));
+    bl_row_set(pm, "usage",
+               json_pack("{s:I,s:I}", "inputTokens",
+                         (json_int_t)sqlite3_column_int64(st, M_INPUT),
+                         "outputTokens",
+                         (json_int_t)sqlite3_column_int64(st, M_OUTPUT)));
 }
 
-static void put_ended(sqlite3_stmt *st, json_t *m)
+static void put_ended(sqlite3_stmt *st, json_t **pm)
 {
     const char *refs = (const char *)sqlite3_column_text(st, M_REFS);
     bl_outcome_t outcome = (bl_outcome_t)sqlite3_column_int(st, M_OUTCOME);
+    json_error_t error;
+    json_t *value;
 
-    put_if_there(m, "reasoning", bl_column_text_new(st, M_REASONING));
+    put_if_there(pm, "reasoning", bl_column_text_new(st, M_REASONING));
     if (refs) {
-        json_object_set_new(m, "references", json_loads(refs, 0, NULL));
+        value = json_loads(refs, 0, &error);
+        if (value || json_error_code(&error) == json_error_out_of_memory) {
+            bl_row_set(pm, "references", value);
+        }
     }
-    json_object_set_new(m, "outcome", json_string(bl_outcome_name(outcome)));
-    put_if_there(m, "reason", bl_column_text_new(st, M_REASON));
-    put_usage(st, m);
+    bl_row_set(pm, "outcome", json_string(bl_outcome_name(outcome)));
+    put_if_there(pm, "reason", bl_column_text_new(st, M_REASON));
+    put_usage(st, pm);
 }
 
 /* NULL without memory. */
@@ -142,24 +149,24 @@ static json_t *message_new(bl_db_t *db, sqlite3_stmt *st, apr_status_t *prv)
     char hex[BL_ID_TEXT + 1];
 
     if (!m) return NULL;
-    json_object_set_new(m, "id", json_integer(sqlite3_column_int64(st, M_ID)));
-    json_object_set_new(m, "role", bl_column_text_new(st, M_ROLE));
-    json_object_set_new(m, "content", bl_column_text_new(st, M_CONTENT));
-    json_object_set_new(m, "createdAt",
-                        bl_time_new(sqlite3_column_int64(st, M_CREATED)));
-    put_if_there(m, "itemId", bl_column_text_new(st, M_ITEM));
-    if (is_answer(st)) put_if_there(m, "app", bl_column_text_new(st, M_APP));
+    bl_row_set(&m, "id", json_integer(sqlite3_column_int64(st, M_ID)));
+    bl_row_set(&m, "role", bl_column_text_new(st, M_ROLE));
+    bl_row_set(&m, "content", bl_column_text_new(st, M_CONTENT));
+    bl_row_set(&m, "createdAt",
+               bl_time_new(sqlite3_column_int64(st, M_CREATED)));
+    put_if_there(&m, "itemId", bl_column_text_new(st, M_ITEM));
+    if (is_answer(st)) put_if_there(&m, "app", bl_column_text_new(st, M_APP));
     if (!is_answer(st)) {
-        put_if_there(m, "asker", bl_column_text_new(st, M_ASKER));
+        put_if_there(&m, "asker", bl_column_text_new(st, M_ASKER));
     }
     if (sqlite3_column_bytes(st, M_STREAM_ID) == BL_ID_BYTES) {
         bl_hex(hex, sqlite3_column_blob(st, M_STREAM_ID), BL_ID_BYTES);
-        json_object_set_new(m, "streamId", json_string(hex));
+        bl_row_set(&m, "streamId", json_string(hex));
     }
     if (is_live(st))
-        *prv = put_live(db, st, m);
+        *prv = put_live(db, st, &m);
     else if (is_answer(st))
-        put_ended(st, m);
+        put_ended(st, &m);
     return m;
 }
 
@@ -220,18 +227,19 @@ static apr_status_t put_conversation(bl_db_t *db, apr_int64_t id, bl_buf_t *out)
     return rv == APR_SUCCESS ? bl_buf_status(out) : rv;
 }
 
-static void put_heading(sqlite3_stmt *st, bl_buf_t *out)
+static apr_status_t put_heading(sqlite3_stmt *st, bl_buf_t *out)
 {
     json_t *at = bl_time_new(sqlite3_column_int64(st, M_CREATED));
 
+    if (!at) return APR_ENOMEM;
     bl_buf_puts(out, is_answer(st) ? "\n## Assistant" : "\n## User");
     if (json_is_string(at)) {
         bl_buf_puts(out, " (");
         bl_buf_puts(out, json_string_value(at));
         bl_buf_puts(out, ")");
     }
-    bl_buf_puts(out, "\n\n");
     json_decref(at);
+    return bl_buf_puts(out, "\n\n");
 }
 
 static void put_remark(sqlite3_stmt *st, bl_buf_t *out)
@@ -259,14 +267,16 @@ static apr_status_t put_text(bl_db_t *db, sqlite3_stmt *st, bl_buf_t *out)
 apr_status_t bl_history_put_markdown(bl_db_t *db, apr_int64_t id, bl_buf_t *out)
 {
     sqlite3_stmt *st = bl_db_stmt(db, sql_head);
+    const char *title;
     apr_status_t rv;
 
     if (!st) return bl_db_failure(db);
     bl_db_int(st, 1, id);
     rv = bl_db_step(db, st);
     if (rv == APR_SUCCESS) {
-        bl_buf_puts(out, "# ");
-        bl_buf_puts(out, (const char *)sqlite3_column_text(st, 1));
+        title = (const char *)sqlite3_column_text(st, 1);
+        rv = title ? bl_buf_puts(out, "# ") : APR_ENOMEM;
+        if (title) bl_buf_puts(out, title);
         bl_buf_puts(out, "\n");
     }
     bl_db_done(st);
@@ -274,8 +284,8 @@ apr_status_t bl_history_put_markdown(bl_db_t *db, apr_int64_t id, bl_buf_t *out)
     if (!st) return rv == APR_SUCCESS ? bl_db_failure(db) : rv;
     bl_db_int(st, 1, id);
     while ((rv = bl_db_step(db, st)) == APR_SUCCESS) {
-        put_heading(st, out);
-        rv = put_text(db, st, out);
+        rv = put_heading(st, out);
+        if (rv == APR_SUCCESS) rv = put_text(db, st, out);
         if (rv != APR_SUCCESS) break;
         bl_buf_puts(out, "\n");
         put_remark(st, out);

@@ -37,6 +37,17 @@ json_t *bl_time_new(apr_time_t at)
     return at && *bl_time_text(text, at) ? json_string(text) : json_null();
 }
 
+void bl_row_set(json_t **prow, const char *name, json_t *value_take)
+{
+    if (!*prow) {
+        json_decref(value_take);
+    }
+    else if (json_object_set_new(*prow, name, value_take) != 0) {
+        json_decref(*prow);
+        *prow = NULL;
+    }
+}
+
 apr_status_t bl_list_rows_bound(bl_store_t *s, const char *sql,
                                 bl_row_bind_fn *bind, void *bind_ctx,
                                 bl_row_new_fn *fn, void *ctx, json_t **prows)
