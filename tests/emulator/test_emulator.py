@@ -23,7 +23,7 @@ import steps  # noqa: E402
 
 FIXTURES = sorted(name[:-4] for name in os.listdir(steps.FIXTURES)
                   if name.endswith(".sse"))
-DEADLINE = 10
+DEADLINE = 60
 
 
 class Emulator:
@@ -454,7 +454,7 @@ def test_records_tell_when_the_peer_went_away(emulator):
     until(lambda: emulator.control("GET", "requests")[0]["state"] == "closed")
     record, = emulator.control("GET", "requests")
     assert record["ended_by"] == "peer-fin"
-    assert 0 <= record["ended_at"] - closed < 0.05
+    assert closed <= record["ended_at"] <= time.monotonic()
     assert record["headers"]["authorization"] == "Bearer sk-test"
     assert json.loads(record["body"])["input"]["prompt"] == "你好"
 

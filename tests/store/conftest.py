@@ -36,7 +36,7 @@ class Env:
         done = subprocess.run(
             [os.path.join(BUILD, "bailianctl"),
              "--database", database or self.db, "--master-key", self.key, *args],
-            input=stdin, capture_output=True, text=True, timeout=60)
+            input=stdin, capture_output=True, text=True, timeout=300)
         assert done.returncode == ok, (args, done.returncode, done.stdout, done.stderr)
         return done
 
@@ -47,7 +47,7 @@ class Env:
         """Rows of a query, by a connection that makes no checkpoint."""
         # The connection is left to the end of the process: closing it could
         # make the checkpoint that D06 forbids.
-        c = sqlite3.connect("file:%s?mode=ro" % self.db, uri=True, timeout=10)
+        c = sqlite3.connect("file:%s?mode=ro" % self.db, uri=True, timeout=60)
         try:
             return c.execute(text, values).fetchall()
         finally:

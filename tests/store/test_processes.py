@@ -29,7 +29,7 @@ def race(env, seconds, writers, checkpointers, guard):
         done = subprocess.run(
             [env.program("d06_race"), folder, str(seconds), str(writers),
              str(checkpointers), guard],
-            capture_output=True, text=True, timeout=seconds + 60)
+            capture_output=True, text=True, timeout=seconds + 300)
     assert done.returncode != 2, done.stdout + done.stderr
     return done
 
@@ -38,7 +38,7 @@ def race(env, seconds, writers, checkpointers, guard):
 # that does not see that could not see the guard fail either.
 @pytest.mark.skipif(not has_fault(), reason="this SQLite is repaired")
 def test_d06_without_the_lock_rows_are_lost(env):
-    for _ in range(4):
+    for _ in range(20):
         done = race(env, 3, 2, 1, "unguarded")
         if done.returncode == 1:
             break
@@ -75,17 +75,19 @@ def test_d10_kill_at_random_times_loses_nothing_acknowledged(env):
     for turn in range(50 if SLOW else 5):
         firsts = [(turn * 3 + i + 1) * 1000000 for i in range(3)]
         running = [worker(env, first) for first in firsts]
+        if not expected:  # one that has begun, on a machine of any speed
+            expected.add(int(running[-1].stdout.readline()))
         for process, first in zip(running, firsts):
             time.sleep(chance.uniform(0.05, 0.4))
             process.kill()
-            out, _ = process.communicate(timeout=30)
+            out, _ = process.communicate(timeout=120)
             expected.update(acknowledged(out, first))
         env.run("db", "check")
     assert expected
     # The next process marks what the killed ones left behind.
     last = worker(env, 1)
     last.stdout.readline()
-    last.communicate(timeout=30)  # closes its input, which ends it
+    last.communicate(timeout=120)  # closes its input, which ends it
     assert last.returncode == 0
     env.run("db", "check")
     outcomes = {int.from_bytes(row[0], "big"): row[1]
@@ -141,7 +143,7 @@ def test_p12_newer_schema_is_refused(env):
     assert "schema 99" in done.stderr and "newer" in done.stderr
     process = subprocess.run([env.program("store_worker"), env.db, "1"],
                              stdin=subprocess.DEVNULL, capture_output=True,
-                             text=True, timeout=30)
+                             text=True, timeout=120)
     assert process.returncode == 1 and "newer" in process.stderr
 
 
@@ -153,7 +155,7 @@ def test_p12_running_process_stops_writing_after_a_migration(env):
     for line in process.stdout:
         if int(line) >= 40:
             break
-    c = sqlite3.connect(env.db, timeout=10)
+    c = sqlite3.connect(env.db, timeout=60)
     c.execute("PRAGMA user_version = 99")
     c.commit()
     count = c.execute("SELECT count(*) FROM stream").fetchone()[0]

@@ -6,7 +6,7 @@ import subprocess
 from conftest import SLOW
 
 
-def run(env, name, *words, seconds=120):
+def run(env, name, *words, seconds=600):
     done = subprocess.run([env.program(name), env.dir, *map(str, words)],
                           capture_output=True, text=True, timeout=seconds)
     print(done.stdout)
