@@ -297,6 +297,97 @@ describe('with a real server', () => {
   });
 });
 
+// --- roles
+
+const ROLES = `BailianAdminRole admin user li
+    BailianAdminRole operator user chen
+    BailianAdminRole viewer user wang`;
+const AS = (username) => ({ httpCredentials: { username, password: 'canary-password' } });
+
+describe('with roles', () => {
+  let server;
+  before(async () => { server = await startServer({ admin: ROLES }); });
+  after(() => server?.stop());
+  afterEach(closePage);
+
+  const openAs = async (user, name) => {
+    await openPage(server.origin, `/bailian-admin/#${name}`, AS(user));
+    await settled();
+  };
+  const buttons = async (name, link) => {
+    if (link) await go(name, link);
+    await settled();
+    return (await page.locator('#main').getByRole('button').allInnerTexts()).map((text) => text.trim());
+  };
+  // What the page itself would send, were the button there.
+  const force = (path, body, method = 'POST') => page.evaluate(async ([to, text, how]) => {
+    const answer = await fetch(to, { method: how, headers: { 'Content-Type': 'application/json', 'Accept-Language': 'zh-CN', 'If-Match': '"1"' }, body: text });
+    return { status: answer.status, ...await answer.json() };
+  }, [path, JSON.stringify(body), method]);
+
+  test('a viewer reads; what he may not is not offered, and refused when forced', async () => {
+    allow(FAILED);
+    await openAs('wang', 'keys');
+    await rowOf('test').waitFor();
+    assert.match(await page.innerText('#who'), /wang · viewer/);
+    const changes = /^(Add|Test|Import|Edit|Delete|More|Stop|Try|Use again|Replace|Change|Silence|Revoke|Enable|Disable)\b/;
+    assert.deepEqual((await buttons('keys')).filter((text) => changes.test(text)), []);
+    assert.equal(await page.locator('#main table input[type="checkbox"]').count(), 0);
+    for (const [name, link] of [['upstreams', 'Upstreams and apps'], ['live', 'Live'], ['conversations', 'Conversations'], ['callers', 'Callers'], ['alerts', 'Alerts'], ['audit', 'Audit']]) {
+      assert.deepEqual((await buttons(name, link)).filter((text) => changes.test(text)), [], name);
+    }
+    const refused = [['api/keys', { upstream: 'emulator', name: 'own', secret: SECRET }], ['api/live/stop', { ids: ['0'.repeat(32)] }], ['api/keys/1/test', {}],
+      ['api/keys/1/disable', {}], ['api/apps/default/try', { message: 'hi' }], ['api/upstreams/emulator/restore', {}], ['api/callers', { name: 'own' }], ['api/conversations/delete', { user: 'user:li', dryRun: true }]];
+    for (const [path, body] of refused) {
+      const said = await force(path, body);
+      assert.deepEqual([said.status, said.code, said.reason], [403, 'forbidden', 'role'], path);
+      assert.match(said.detail, /BailianAdminRole (operator|admin) user "wang"/);
+    }
+    assert.equal((await force('api/apps/default', { note: 'x' }, 'PATCH')).status, 403);
+    const items = (await (await server.asAdmin('api/audit?action=admin.refused&actor=user:wang')).json()).items;
+    assert.equal(items.length, refused.length + 1);
+    assert.equal((await (await server.asAdmin('api/keys')).json()).items.length, 1);
+  });
+
+  test('an operator tests, tries and stops; what is stored he cannot change', async () => {
+    allow(FAILED);
+    await server.emulator.script({ answer: { pieces: ['yes'], interval: 0 } });
+    await openAs('chen', 'keys');
+    await rowOf('test').waitFor();
+    assert.match(await page.innerText('#who'), /chen · operator/);
+    const offered = await buttons('keys');
+    assert.ok(offered.includes('Test all') && !offered.some((text) => /^(Add|Import)\b/.test(text)), String(offered));
+    await rowOf('test').getByRole('button', { name: 'Test test', exact: true }).click();
+    await rowOf('test').locator('[data-col="check"] .badge[data-state="good"]').waitFor();
+    assert.deepEqual((await buttons('upstreams', 'Upstreams and apps')).filter((text) => /^(Add|Edit|Delete|More)\b/.test(text)), []);
+    await page.getByRole('button', { name: 'Try it default' }).click();
+    await field('Question').fill('well?');
+    await inDialog('Ask').click();
+    await eventually(() => document.querySelector('dialog .answer')?.textContent === 'yes');
+    await inDialog('Close').click();
+
+    await server.emulator.script({ answer: { pieces: ['some ', 'text'], interval: 0, finish: false } }, { stall: true });
+    const response = await fetch(`${server.base}/stream`, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ message: 'hi', userId: 'chased' }) });
+    assert.equal(response.status, 200);
+    const reader = response.body.getReader();
+    await reader.read();
+    await go('live', 'Live');
+    await row('anon:chased').locator('a').first().click();
+    await shownPage('stream');
+    await page.getByRole('button', { name: 'Show the text' }).click();
+    await eventually(() => document.querySelector('.answer')?.textContent === 'some text');
+    await page.locator('#main').getByRole('button', { name: 'Stop', exact: true }).click();
+    await inDialog('Stop').click();
+    await page.locator('.timeline li', { hasText: 'End: cancelled' }).waitFor();
+    await reader.cancel().catch(() => {});
+    for (const [path, body] of [['api/keys', { upstream: 'emulator', name: 'own', secret: SECRET }], ['api/keys/1/replace', { secret: SECRET }], ['api/callers', { name: 'own' }]]) {
+      assert.deepEqual((({ status, values }) => [status, values])(await force(path, body)), [403, ['admin', 'chen', 'operator']], path);
+    }
+    const items = (await (await server.asAdmin('api/audit?actor=user:chen')).json()).items.map((one) => one.action);
+    for (const action of ['stream.stop', 'stream.read', 'app.try', 'admin.refused']) assert.ok(items.includes(action), `${action} in ${items}`);
+  });
+});
+
 // --- a table of answers
 
 describe('with any answer', () => {

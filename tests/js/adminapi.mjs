@@ -79,9 +79,15 @@ export function answersOf({ text = (_, value) => value, role = 'admin', rows = 1
       window: { eventsPerSecond: 241.2, heartbeatsPerSecond: 3.1, retriesPerSecond: 0.2, streamsPerSecond: 2.4, tokensPerSecond: 812, firstContentP50Ms: 352, firstContentP95Ms: 934, errors: {} },
       lastHour: { streams: 8123, errors: rows ? { [s('errorCode', 'upstream_quota')]: 21, upstream_stalled: 3 } : {}, inputTokens: 2123456, outputTokens: 6123456, firstContentP50Ms: 349, firstContentP95Ms: 910 } },
     'GET api/history': ({ query }) => ({ stepMs: query.get('range') === '5m' ? 1000 : 10000, from: NOW - 3600000, to: NOW, series: Object.fromEntries((query.get('series') ?? '').split(',').map((name) => [name, series(name) ?? wave(360, 1, 1)])) }),
-    'GET api/health': { state: 'warning', versions: { module: '0.3.0', httpd: '2.4.65', apr: '1.7.2', curl: '7.88.1', sqlite: '3.40.1', openssl: '3.0.17', jansson: '2.14' },
-      checks: [{ name: 'store', state: 'ok', detail: s('detail', 'written and read'), fix: null }, { name: 'requestTimeout', state: 'warning', detail: s('detail', 'No RequestReadTimeout: a client that sends nothing holds a worker.'), fix: s('fix', 'RequestReadTimeout header=20-40,MinRate=500 body=20,MinRate=500') },
-        { name: 'upstream.bailian-beijing', state: 'ok', detail: s('detail', '3 keys'), fix: null }] },
+    'GET api/health': ({ headers }) => {
+      const isChinese = headers['accept-language'] === 'zh-CN';
+      const said = (field, en, zh) => s(field, isChinese ? zh : en);
+      return { state: 'warning', versions: { module: '0.3.0', httpd: '2.4.65', apr: '1.7.2', curl: '7.88.1', sqlite: '3.40.1', openssl: '3.0.17', jansson: '2.14' },
+        checks: [{ name: 'store', state: 'ok', code: 'store_ok', values: [], detail: said('detail', 'The database takes what is written.', '数据库可正常写入。'), fix: null },
+          { name: 'requestTimeout', state: 'warning', code: 'request_timeout_missing', values: [], detail: said('detail', 'Clients that send their request slowly hold workers.', '缓慢发送请求的客户端会占用工作线程。'),
+            fix: said('fix', 'Load mod_reqtimeout and set RequestReadTimeout header=20-40 body=20', '请加载 mod_reqtimeout 并设置 RequestReadTimeout header=20-40 body=20') },
+          { name: 'upstream.bailian-beijing', state: 'ok', code: 'upstream_ok', values: ['3', '3'], detail: said('detail', '3 of 3 keys are usable.', '3 个 Key 中 3 个可用。'), fix: null }] };
+    },
     'GET api/live': () => ({ ...live(), next: null }),
     'GET api/live/events': { sse: [['snapshot', live()]] },
     'POST api/live/stop': ({ body }) => ({ results: body.ids.map((one) => ({ id: one, state: 'stopped' })) }),
@@ -105,8 +111,9 @@ export function answersOf({ text = (_, value) => value, role = 'admin', rows = 1
     'GET api/alerts': page(rows ? [1, 2, 3].map(alert) : []),
     'GET api/audit': page(many((n) => ({ id: n, at: ago(n * 123000), actor: s('actor', ['user:li', 'cli:root'][n % 2]), from: s('from', '10.20.0.7'), action: s('action', ['key.add', 'stream.stop', 'upstream.put', 'conversation.read'][n % 4]), object: s('object', 'bailian-beijing/main'),
       detail: s('detail', 'weight 1 → 2'), outcome: n % 7 === 5 ? 'refused' : 'done' }))),
-    'GET api/pathcheck': { sse: [['path', { parked: true, http2: false, tls: true, filters: [s('filter', 'REQTIMEOUT')], proxies: [s('proxy', '10.0.0.1')], hints: [{ code: 'deflate', detail: s('detail', 'mod_deflate compresses text/event-stream.'), fix: s('fix', 'SetEnv no-gzip 1') }] }],
-      ...Array.from({ length: 20 }, (_, n) => ['tick', { n: n + 1, of: 20, sentMs: n * 30 }, 30]), ['done', {}]] },
+    'GET api/pathcheck': ({ headers }) => ({ sse: [['path', { parked: true, http2: false, tls: true, filters: [s('filter', 'REQTIMEOUT')], proxies: [s('proxy', '10.0.0.1')], hints: [{ code: 'proxy',
+      detail: s('detail', headers['accept-language'] === 'zh-CN' ? '本服务器与浏览器之间有代理。' : 'A proxy stands between this server and the browser.'), fix: s('fix', 'nginx: proxy_buffering off; proxy_http_version 1.1') }] }],
+    ...Array.from({ length: 20 }, (_, n) => ['tick', { n: n + 1, of: 20, sentMs: n * 30 }, 30]), ['done', {}]] }),
   };
 }
 

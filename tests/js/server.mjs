@@ -94,7 +94,7 @@ export async function startEmulator() {
   };
 }
 
-// Who may see the admin page: li and wang, by one password.
+// Who may see the admin page: li, chen and wang, by one password.
 const ADMIN_MODULES = ' auth_basic authn_file authz_user';
 const adminLocation = (dir, lines) => `
 <Location "/bailian-admin">
@@ -112,7 +112,7 @@ const adminLocation = (dir, lines) => `
 
 function writeAdmins(dir) {
   const hash = createHash('sha1').update('canary-password').digest('base64');
-  writeFileSync(join(dir, 'admins'), ['li', 'wang'].map((name) => `${name}:{SHA}${hash}\n`).join(''));
+  writeFileSync(join(dir, 'admins'), ['li', 'chen', 'wang'].map((name) => `${name}:{SHA}${hash}\n`).join(''));
 }
 
 // admin: true, or lines of the Location of the admin page.
