@@ -17,16 +17,19 @@
 #include <string.h>
 
 #define TICK_MS 1000
+#define STALE_TICKS 60 /* connections to upstreams live no longer: U31 */
 #define CLOCK_JUMP_US (300 * APR_USEC_PER_SEC)
 #define CLOSE_WAIT_MS 2000 /* P06: what the store gets at the end */
 
 /* --- housekeeping (reactor) --------------------------------------------- */
 
 /* After a burst the heap keeps its pages (httpd-async.md 6), and httpd closes
- * the last connections some time after the last stream: so at several times. */
+ * the last connections some time after the last stream: so at several times.
+ * What is kept for the next transfer lies all over the heap, and each piece of
+ * it holds a page or more. */
 static void give_memory_back(bl_engine_t *e)
 {
-    static const int at[] = {1, 5, 15, 60};
+    static const int at[] = {1, 5, 15, STALE_TICKS};
     size_t i;
 
     if (e->lives) {
@@ -34,6 +37,10 @@ static void give_memory_back(bl_engine_t *e)
         return;
     }
     e->idle_ticks++;
+    if (e->idle_ticks == STALE_TICKS) {
+        bl_transfer_rt_forget_spares();
+        bl_reactor_rt_forget_connections(e->reactor);
+    }
     for (i = 0; i < sizeof(at) / sizeof(at[0]); i++) {
         if (e->idle_ticks == at[i]) malloc_trim(0);
     }

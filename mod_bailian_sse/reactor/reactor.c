@@ -255,6 +255,33 @@ void bl_reactor_rt_remove_easy(bl_reactor_t *r, CURL *easy)
     drop_watches(r, WATCHES_EACH * (r->easies + SPARE_TRANSFERS));
 }
 
+static CURLM *make_multi(bl_reactor_t *r)
+{
+    CURLM *multi = curl_multi_init();
+
+    if (!multi) return NULL;
+    curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, curl_socket_cb);
+    curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, r);
+    curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, curl_timer_cb);
+    curl_multi_setopt(multi, CURLMOPT_TIMERDATA, r);
+    curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, (long)IDLE_CONNECTIONS);
+    curl_multi_setopt(multi, CURLMOPT_PIPELINING, (long)CURLPIPE_MULTIPLEX);
+    return multi;
+}
+
+/* curl closes an idle connection when it is in the way of the next one, and
+ * only then; so what keeps them goes. */
+void bl_reactor_rt_forget_connections(bl_reactor_t *r)
+{
+    CURLM *before = r->multi, *fresh;
+
+    if (r->easies || !(fresh = make_multi(r))) return;
+    r->multi = fresh;
+    curl_multi_cleanup(before);
+    bl_timers_disarm(&r->timers, &r->curl_timer);
+    r->is_curl_due = 0;
+}
+
 void bl_reactor_rt_resume_easy(bl_reactor_t *r, CURL *easy)
 {
     curl_easy_pause(easy, CURLPAUSE_CONT);
@@ -408,7 +435,7 @@ apr_status_t bl_reactor_create(bl_reactor_t **pr)
     if (!r) return APR_ENOMEM;
     curl_global_init(CURL_GLOBAL_ALL); /* counted, undone by destroy */
     r->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    r->multi = curl_multi_init();
+    r->multi = make_multi(r);
     r->curl_timer.fn = on_curl_timer;
     r->curl_timer.ctx = r;
     r->now = bl_clock_ms();
@@ -426,12 +453,6 @@ apr_status_t bl_reactor_create(bl_reactor_t **pr)
         bl_reactor_destroy(r);
         return rv;
     }
-    curl_multi_setopt(r->multi, CURLMOPT_SOCKETFUNCTION, curl_socket_cb);
-    curl_multi_setopt(r->multi, CURLMOPT_SOCKETDATA, r);
-    curl_multi_setopt(r->multi, CURLMOPT_TIMERFUNCTION, curl_timer_cb);
-    curl_multi_setopt(r->multi, CURLMOPT_TIMERDATA, r);
-    curl_multi_setopt(r->multi, CURLMOPT_MAXCONNECTS, (long)IDLE_CONNECTIONS);
-    curl_multi_setopt(r->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_MULTIPLEX);
     *pr = r;
     return APR_SUCCESS;
 }

@@ -87,6 +87,10 @@ typedef struct bl_exchange_t {
 apr_status_t bl_reactor_rt_add_easy(bl_reactor_t *r, CURL *easy);
 void bl_reactor_rt_remove_easy(bl_reactor_t *r, CURL *easy);
 
+/* Closes the connections that are kept for the next transfer; while one runs
+ * nothing happens. */
+void bl_reactor_rt_forget_connections(bl_reactor_t *r);
+
 /* curl_easy_pause() may deliver data at once: curl's timers and descriptors
  * must be looked at afterwards. */
 void bl_reactor_rt_resume_easy(bl_reactor_t *r, CURL *easy);

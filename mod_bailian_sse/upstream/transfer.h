@@ -61,7 +61,8 @@ const char *bl_transfer_request_id(const bl_transfer_t *t); /* x-request-id */
 bl_ms_t bl_transfer_retry_after_ms(const bl_transfer_t *t);
 int bl_transfer_is_connected(const bl_transfer_t *t); /* request was sent */
 
-/* Frees the easy handles kept for the next transfer: at the reactor's end. */
+/* Frees the easy handles kept for the next transfer: when there was none for
+ * long, and at the reactor's end. */
 void bl_transfer_rt_forget_spares(void);
 
 #endif

@@ -1005,6 +1005,65 @@ static void test_transfer_destroyed_closes_its_connection_c02(void **state)
     wait_until(stub_gone(&stub) == 1);
 }
 
+/* --- what is kept for the next one ------------------------------------------
+ */
+
+static void forget_connections_here(void *ctx)
+{
+    (void)ctx;
+    bl_transfer_rt_forget_spares();
+    bl_reactor_rt_forget_connections(reactor);
+}
+
+static void refuse_and_stay(stub_conn_t *c, void *ctx)
+{
+    (void)ctx;
+    stub_send(c, "HTTP/1.1 400 No\r\nContent-Length: 2\r\n\r\n{}");
+    stub_hang(c);
+}
+
+static void test_transfer_idle_connection_is_kept_until_forgotten(void **state)
+{
+    exchange_t *x;
+
+    (void)state;
+    serve(refuse_and_stay, NULL);
+    x = start();
+    expect(x, BL_E_UPSTREAM_REJECTED, "");
+    end(x);
+    assert_int_equal(stub_gone(&stub), 0);
+    on_reactor(reactor, forget_connections_here, NULL);
+    wait_until(stub_gone(&stub) == 1);
+    x = start();
+    expect(x, BL_E_UPSTREAM_REJECTED, "");
+    end(x);
+    assert_int_equal(stub_accepted(&stub), 2);
+}
+
+static void say_wait_and_finish(stub_conn_t *c, void *ctx)
+{
+    (void)ctx;
+    stub_begin(c);
+    stub_say(c, "half ");
+    stub_wait(c);
+    stub_finish(c, "done");
+}
+
+static void test_transfer_that_runs_keeps_its_connection(void **state)
+{
+    exchange_t *x;
+
+    (void)state;
+    serve(say_wait_and_finish, NULL);
+    x = start();
+    wait_until(text_len(x) == 5);
+    on_reactor(reactor, forget_connections_here, NULL);
+    stub_open_gate(&stub);
+    expect(x, APR_SUCCESS, "half done");
+    end(x);
+    assert_int_equal(stub_gone(&stub), 0);
+}
+
 #define with_stub(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -1038,6 +1097,8 @@ int main(void)
         with_stub(test_transfer_line_without_an_end_is_too_large_u22),
         with_stub(test_transfer_held_back_delivers_nothing_then_all_u28),
         with_stub(test_transfer_destroyed_closes_its_connection_c02),
+        with_stub(test_transfer_idle_connection_is_kept_until_forgotten),
+        with_stub(test_transfer_that_runs_keeps_its_connection),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
