@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIRST_BYTES 256
+#define FIRST_BYTES 128
 
 void bl_buf_init(bl_buf_t *b, size_t limit)
 {
@@ -19,6 +19,15 @@ void bl_buf_release(bl_buf_t *b)
     free(b->data);
     b->data = NULL;
     b->len = b->size = 0;
+}
+
+void bl_buf_hand_over(bl_buf_t *from, bl_buf_t *to)
+{
+    if (from->len || to->data) return;
+    to->data = from->data;
+    to->size = from->size;
+    from->data = NULL;
+    from->size = 0;
 }
 
 void bl_buf_clear(bl_buf_t *b)

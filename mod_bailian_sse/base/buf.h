@@ -26,6 +26,10 @@ void bl_buf_init(bl_buf_t *b, size_t limit);
 void bl_buf_release(bl_buf_t *b);
 void bl_buf_clear(bl_buf_t *b); /* keeps the memory, forgets a failure */
 
+/* The memory of an empty buffer goes to one that has none; else nothing
+ * happens. */
+void bl_buf_hand_over(bl_buf_t *from, bl_buf_t *to);
+
 /* Room for n more bytes at the end, or NULL; bl_buf_added() takes them in. */
 char *bl_buf_room(bl_buf_t *b, size_t n);
 void bl_buf_added(bl_buf_t *b, size_t n);

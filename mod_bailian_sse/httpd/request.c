@@ -256,12 +256,14 @@ static apr_status_t read_json(request_rec *r, bl_call_t *call, int is_needed,
     call->is_body_read = 1;
     if (!is_needed && !body->len) bl_buf_puts(body, "{}");
     rv = bl_json_parse(pbody, body->data ? body->data : "", body->len, &offset);
+    bl_buf_release(body); /* the request can last for minutes */
     if (rv != APR_SUCCESS) {
         *pdetail = apr_psprintf(r->pool, "at byte %" APR_SIZE_T_FMT, offset);
         return rv;
     }
     apr_pool_cleanup_register(r->pool, *pbody, release_json,
                               apr_pool_cleanup_null);
+    call->json = *pbody;
     if (json_is_object(*pbody)) return APR_SUCCESS;
     *pdetail = "the body must be a JSON object";
     return BL_E_BAD_VALUE;
@@ -271,6 +273,13 @@ apr_status_t bl_call_json(request_rec *r, bl_call_t *call, json_t **pbody,
                           const char **pdetail)
 {
     return read_json(r, call, 1, pbody, pdetail);
+}
+
+void bl_call_forget_json(request_rec *r, bl_call_t *call)
+{
+    if (!call->json) return;
+    apr_pool_cleanup_run(r->pool, call->json, release_json);
+    call->json = NULL;
 }
 
 apr_status_t bl_call_json_or_none(request_rec *r, bl_call_t *call,

@@ -36,6 +36,7 @@ typedef struct bl_call_t {
     bl_form_t form;
     int is_session; /* errors as the mini-program family says them */
     int is_body_read;
+    json_t *json; /* of the body; until forget_json */
 } bl_call_t;
 
 /* Fills in everything but the principal. */
@@ -84,6 +85,9 @@ int bl_call_has_body(request_rec *r);
  * NULL) says what is wrong in words. */
 apr_status_t bl_call_json(request_rec *r, bl_call_t *call, json_t **pbody,
                           const char **pdetail);
+
+/* The body is not looked at any more, and the request goes on for long. */
+void bl_call_forget_json(request_rec *r, bl_call_t *call);
 
 /* The same, but without a body it is an empty object. */
 apr_status_t bl_call_json_or_none(request_rec *r, bl_call_t *call,

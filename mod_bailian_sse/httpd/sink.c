@@ -14,7 +14,6 @@
 /* An answer that is there that soon (a cache, a refusal) and is short is
  * written by the handler itself: parking costs more than it. */
 #define GRACE_MS 5
-#define KEEP_BYTES 4096 /* a waiting sink holds no more than this */
 
 static void count_reader(bl_sink_t *sink)
 {
@@ -274,7 +273,6 @@ void bl_sink_sent(bl_sink_t *sink, size_t n)
     if (bl_sink_pending(sink)) return;
     sink->sent = 0;
     bl_buf_clear(&sink->out);
-    if (sink->out.size > KEEP_BYTES) bl_buf_release(&sink->out);
     sink->stuck_since = 0;
 }
 

@@ -11,6 +11,11 @@
 
 #define LOOK_AGAIN_MS 250
 
+/* Readers are written to one after the other: they encode into one buffer, and
+ * a reader that waits for events holds none. */
+#define SPARE_BYTES (2 * BL_PASS_BYTES)
+static bl_buf_t spare;
+
 typedef struct parked_t {
     bl_sink_t *sink;
     bl_park_t *park;
@@ -72,7 +77,14 @@ static void tell_lag(parked_t *p)
     if (s->is_paused && s->changed) s->changed(s, s->producer);
 }
 
-static void pump(parked_t *p)
+static void rest(bl_sink_t *sink)
+{
+    if (bl_sink_pending(sink)) return;
+    if (sink->out.size <= SPARE_BYTES) bl_buf_hand_over(&sink->out, &spare);
+    bl_buf_release(&sink->out);
+}
+
+static void pump_some(parked_t *p)
 {
     bl_sink_t *sink = p->sink;
 
@@ -91,6 +103,13 @@ static void pump(parked_t *p)
         return;
     }
     look_later(p);
+}
+
+static void pump(parked_t *p)
+{
+    bl_buf_hand_over(&spare, &p->sink->out);
+    pump_some(p);
+    rest(p->sink);
 }
 
 static void on_wake(void *ctx)

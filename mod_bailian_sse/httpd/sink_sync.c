@@ -19,6 +19,7 @@
 /* An HTTP/2 stream has no descriptor of its own: mod_http2 says by `aborted`
  * that its client went, and that is looked for (C02). */
 #define STREAM_LOOK_MS 50
+#define KEEP_BYTES 4096         /* a waiting sink holds no more than this */
 #define ENDED_BYTES (16 * 1024) /* of an answer that had ended */
 
 typedef struct waiter_t {
@@ -178,6 +179,7 @@ static void wait_for_news(waiter_t *w)
     struct timespec until;
 
     if (wait < 1) return;
+    if (w->sink->out.size > KEEP_BYTES) bl_buf_release(&w->sink->out);
     if (w->fd < 0 && wait > STREAM_LOOK_MS) wait = STREAM_LOOK_MS;
     clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += (time_t)(wait / 1000);
