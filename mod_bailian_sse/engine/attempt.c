@@ -101,18 +101,23 @@ static void wait_before_next(bl_live_t *live, bl_ms_t wait)
     arm_clock(live);
 }
 
+/* What its end means for the key and the upstream. */
+static void tell_targets(bl_live_t *live, apr_status_t why)
+{
+    bl_targets_tell(
+        live->engine->conf.shm, live->catalog, live->app->upstream,
+        why == BL_E_UPSTREAM_AUTH && live->answer.failure_http == 403
+            ? NULL /* this app, not this key */
+            : live->key,
+        why, bl_transfer_retry_after_ms(live->transfer), bl_live_now(live));
+}
+
 /* The attempt is over, and so is the transfer. */
 static void settle(bl_live_t *live, apr_status_t why)
 {
-    bl_ms_t retry_after = bl_transfer_retry_after_ms(live->transfer);
     bl_ms_t wait;
 
-    bl_targets_tell(live->engine->conf.shm, live->catalog, live->app->upstream,
-                    why == BL_E_UPSTREAM_AUTH &&
-                            live->answer.failure_http == 403
-                        ? NULL /* this app, not this key */
-                        : live->key,
-                    why, retry_after, bl_live_now(live));
+    if (why != APR_SUCCESS) tell_targets(live, why); /* else it was told */
     bl_transfer_rt_destroy(live->transfer);
     live->transfer = NULL;
     if (live->stream->state == BL_STREAM_ENDED) return;
@@ -264,6 +269,9 @@ static void on_answered(void *ctx)
 {
     bl_live_t *live = ctx;
 
+    /* Before anybody can see the end: who asks again then finds the upstream
+     * well, whenever its connection is done with. */
+    tell_targets(live, APR_SUCCESS);
     bl_persist_attempt(&live->persist, live->attempt, APR_SUCCESS, 200, "",
                        bl_live_now(live) - live->attempt_began);
     bl_live_rt_end(live,
