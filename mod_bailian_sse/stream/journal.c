@@ -86,7 +86,9 @@ static char *take_bytes(bl_journal_t *j, size_t n)
     size_t size;
 
     if (!b || b->size - b->used < n) {
-        size = b ? b->size * 2 : BLOCK_FIRST;
+        /* Half of what there is: a third of it may lie unused, not half. */
+        size = j->memory / 2;
+        if (size < BLOCK_FIRST) size = BLOCK_FIRST;
         if (size > BLOCK_LARGEST) size = BLOCK_LARGEST;
         if (size < n) size = n;
         b = malloc(sizeof(*b) + size);
