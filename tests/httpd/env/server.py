@@ -222,7 +222,7 @@ class Httpd:
             # The event MPM closes the sockets that its workers serve; one
             # that is about to linger, or is given back to wait for its
             # client, says so.
-            self.log.allow("AH03092:", "AH10503:")
+            self.log.allow("AH03092:", "AH03093:", "AH10503:")
         os.kill(self.process.pid, number)
 
     def children(self):
