@@ -196,50 +196,45 @@ bl_stream_t *bl_engine_find(bl_engine_t *e, const char *id)
 
 /* --- what a producer is told -------------------------------------------- */
 
-typedef struct note_t {
-    bl_letter_t letter;
-    bl_stream_t *stream;
-} note_t;
-
-static void on_stop(bl_letter_t *letter)
+/* The letters are the stream's own: what a client was told has been asked for
+ * is not lost for want of memory (R02). One on its way is enough. */
+static void tell(bl_engine_t *e, bl_stream_t *s, bl_stream_note_t *note,
+                 bl_letter_fn *fn)
 {
-    note_t *note = (note_t *)letter;
-    bl_stream_t *s = note->stream;
-
-    if (s->stop) s->stop(s, s->producer);
-    bl_stream_unref(s);
-    free(note);
-}
-
-static void on_polled(bl_letter_t *letter)
-{
-    note_t *note = (note_t *)letter;
-    bl_stream_t *s = note->stream;
-
-    if (s->polled) s->polled(s, s->producer);
-    bl_stream_unref(s);
-    free(note);
-}
-
-static void tell(bl_engine_t *e, bl_stream_t *s, bl_letter_fn *fn)
-{
-    note_t *note = calloc(1, sizeof(*note));
-
-    if (!note) return;
+    if (__atomic_exchange_n(&note->is_posted, 1, __ATOMIC_ACQ_REL)) return;
     note->letter.fn = fn;
-    note->stream = s;
     bl_stream_ref(s);
     bl_reactor_post(e->reactor, &note->letter);
 }
 
+static void on_stop(bl_letter_t *letter)
+{
+    bl_stream_t *s =
+        (bl_stream_t *)((char *)letter - offsetof(bl_stream_t, to_stop.letter));
+
+    __atomic_store_n(&s->to_stop.is_posted, 0, __ATOMIC_RELEASE);
+    if (s->stop) s->stop(s, s->producer);
+    bl_stream_unref(s);
+}
+
+static void on_polled(bl_letter_t *letter)
+{
+    bl_stream_t *s = (bl_stream_t *)((char *)letter -
+                                     offsetof(bl_stream_t, was_polled.letter));
+
+    __atomic_store_n(&s->was_polled.is_posted, 0, __ATOMIC_RELEASE);
+    if (s->polled) s->polled(s, s->producer);
+    bl_stream_unref(s);
+}
+
 void bl_engine_stop(bl_engine_t *e, bl_stream_t *s)
 {
-    tell(e, s, on_stop);
+    tell(e, s, &s->to_stop, on_stop);
 }
 
 void bl_engine_polled(bl_engine_t *e, bl_stream_t *s)
 {
-    tell(e, s, on_polled);
+    tell(e, s, &s->was_polled, on_polled);
 }
 
 /* --- draining (design.md 3) --------------------------------------------- */

@@ -17,6 +17,7 @@
 
 #include "journal.h"
 #include "base/buf.h"
+#include "base/mailbox.h"
 
 typedef enum {
     BL_STREAM_OPENING, /* accepted, no content yet */
@@ -44,6 +45,12 @@ typedef struct bl_stream_spec_t {
 
 typedef void bl_stream_fn(bl_stream_t *s, void *ctx);
 
+/* From any thread to the reactor, without asking for memory. */
+typedef struct bl_stream_note_t {
+    bl_letter_t letter;
+    int is_posted; /* atomic: it is on its way */
+} bl_stream_note_t;
+
 struct bl_stream_t {
     /* immutable */
     const char *id;
@@ -58,8 +65,9 @@ struct bl_stream_t {
     apr_time_t started_at; /* wall */
     bl_journal_t *journal; /* has a lock of its own */
 
-    int refs;                 /* atomic */
-    bl_stream_t *next_listed; /* registry, under its lock */
+    int refs;                             /* atomic */
+    bl_stream_t *next_listed;             /* registry, under its lock */
+    bl_stream_note_t to_stop, was_polled; /* engine */
 
     /* reactor */
     bl_stream_state_t state;
