@@ -59,7 +59,7 @@ export function makePaged(page, { path, filters, query = (values) => values, fil
     sizes[cursors.length - 1] = said.items.length;
     table.show(said.items);
     pager.show({ from: before, count: said.items.length, hasBack: cursors.length > 1, hasOn: Boolean(next) });
-    filled(wanted, said, signal);
+    await filled(wanted, said, signal);
   }
 
   const label = (name, { label: text, type, kind }) => h('label', { class: kind ?? { tick: 'tick', time: 'time' }[type] ?? '' }, type === 'tick' ? [inputs[name], text] : [text, inputs[name]]);
