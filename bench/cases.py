@@ -8,6 +8,7 @@ import json
 import time
 
 import measure
+import reading
 import sockets
 from rows import row
 
@@ -71,6 +72,7 @@ def plan(is_quick):
             "idle_question": Case(50, 0, 50, 1),
             "active_ws": Case(100, 50000, 1, 200, ramp_ms=1000),
             "live_page": Case(40, 200000, 1, 1000, ramp_ms=3000),
+            "reading": Case(50, 100000, 1, 50, ramp_ms=1000),
         }
     return {
         "paced": Case(240, 50000, 1, 1000, ramp_ms=2000),
@@ -86,6 +88,7 @@ def plan(is_quick):
         "idle_question": Case(50, 0, 50, 1),
         "active_ws": Case(240, 50000, 1, 1000, ramp_ms=2000),
         "live_page": Case(110, 200000, 1, 10000, ramp_ms=10000),
+        "reading": Case(100, 100000, 1, 200, ramp_ms=2000),
     }
 
 
@@ -211,4 +214,4 @@ def stall(run):
 
 
 ALL = [paced, many, saturation, short, resume, abort, stall,
-       sockets.idle_ws, sockets.live_page]
+       sockets.idle_ws, sockets.live_page, reading.reading]

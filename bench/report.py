@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The rows of a run against the numbers to reach, as text and Markdown."""
 
+from reading import SWITCHES
+
 MARK_BEGIN = "<!-- figures: written by bench/run.py --write-docs -->"
 MARK_END = "<!-- end of figures -->"
 
@@ -207,9 +209,35 @@ def behaviour_goals(rows, memory):
     ]
 
 
+def reading_goals(rows):
+    """Ways to read an answer, each against SSE in the same run."""
+    sse = of(rows, "reading_sse", "module")
+    base = mean(sse, "cpu_us_per_answer")
+    found = []
+    for case, what, most in (
+            ("reading_poll", "by a poll every 500 ms", 2),
+            ("reading_long_poll", "by long polls", 6)):
+        got = of(rows, case, "module")
+        found.append(Goal(
+            "an answer read %s, CPU against SSE" % what,
+            ratio(mean(got, "cpu_us_per_answer"), base), most, 1, "%.2f ×",
+            said("SSE %.0f µs", base)))
+    switched = of(rows, "reading_switch", "module")
+    extra = difference(mean(switched, "cpu_us_per_answer"), base)
+    found.append(Goal(
+        "a switch of the transport in mid-answer, CPU",
+        None if extra is None else extra / SWITCHES, 2000, 500, "%.0f µs"))
+    found.append(Goal(
+        "answers read in these ways: not whole", failed(
+            [r for r in rows if r["case"].startswith("reading_")]), 0, 0,
+        "%d"))
+    return found
+
+
 def goals(rows, memory):
     return (speed_goals(rows) + capacity_goals(rows) + socket_goals(rows) +
-            page_goals(rows) + behaviour_goals(rows, memory))
+            page_goals(rows) + reading_goals(rows) +
+            behaviour_goals(rows, memory))
 
 
 def markdown_table(head, lines):
