@@ -150,6 +150,23 @@ describe('with a real server', () => {
     assert.equal(await page.evaluate(() => document.activeElement.textContent), 'Add key');
   });
 
+  test('A04: a login that ends in the middle of an edit loses nothing of it', async () => {
+    allow(FAILED);
+    await open('keys');
+    await page.getByRole('button', { name: 'Add key' }).click();
+    await field('Name').fill('late');
+    await field('Secret').fill('sk-some-long-secret');
+    const back = server.forgetAdmins();
+    await inDialog('Add').click();
+    await page.locator('dialog .failure:visible').waitFor();
+    assert.equal(await field('Name').inputValue(), 'late');
+    assert.equal(await field('Secret').inputValue(), 'sk-some-long-secret');
+    back();
+    assert.ok(!(await (await server.asAdmin('api/keys')).json()).items.some((key) => key.name === 'late'));
+    await page.keyboard.press('Escape');
+    await eventually(() => !document.querySelector('dialog'));
+  });
+
   test('a conflict shows both versions and lets the user choose', async () => {
     allow(FAILED);
     await open('upstreams');

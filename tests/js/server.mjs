@@ -110,9 +110,9 @@ const adminLocation = (dir, lines) => `
 </Location>
 `;
 
-function writeAdmins(dir) {
+function writeAdmins(dir, names = ['li', 'chen', 'wang']) {
   const hash = createHash('sha1').update('canary-password').digest('base64');
-  writeFileSync(join(dir, 'admins'), ['li', 'chen', 'wang'].map((name) => `${name}:{SHA}${hash}\n`).join(''));
+  writeFileSync(join(dir, 'admins'), names.map((name) => `${name}:{SHA}${hash}\n`).join(''));
 }
 
 // admin: true, or lines of the Location of the admin page.
@@ -226,6 +226,11 @@ export async function startServer({ port, extra = '', admin = '' } = {}) {
     base: `http://127.0.0.1:${listen}/bailian`,
     asAdmin: (path, options = {}) => fetch(`http://127.0.0.1:${listen}/bailian-admin/${path}`, { ...options,
       headers: { Authorization: `Basic ${btoa('li:canary-password')}`, 'Content-Type': 'application/json', ...options.headers } }),
+    // Nobody is let in any more, until what this answers is called.
+    forgetAdmins: () => {
+      writeAdmins(dir, []);
+      return () => writeAdmins(dir);
+    },
     graceful: async () => {
       const count = () => log().split('resuming normal operations').length;
       const before = count();
