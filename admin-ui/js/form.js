@@ -80,7 +80,11 @@ const isSame = (a, b) => JSON.stringify(a ?? null) === JSON.stringify(b ?? null)
 export function makeForm(fields, before = {}) {
   const alert = h('p', { class: 'failure', role: 'alert', hidden: true });
   const parts = new Map(fields.map((field) => [field.name, makePart(field)]));
-  const node = h('div', { class: 'form' }, alert);
+  const types = fields.map((field) => field.type ?? 'text');
+  // Password managers, and Chromium on its console, want to know whose it is.
+  const whose = types.includes('secret') && !types.includes('text')
+    ? h('input', { type: 'text', autocomplete: 'username', value: before.name ?? '', hidden: true }) : null;
+  const node = h('div', { class: 'form' }, alert, whose);
   const folds = new Map();
 
   function makePart(field) {

@@ -100,7 +100,8 @@ export function open(page) {
   }
 
   async function replaceSecret(key) {
-    const said = await edit({ title: t('keys.replace.title', { name: key.name }), intro: t('keys.replace.intro'), fields: [SECRET], ok: t('keys.replace'),
+    const said = await edit({ title: t('keys.replace.title', { name: key.name }), intro: t('keys.replace.intro'), before: { name: key.name }, fields: [SECRET],
+      ok: t('keys.replace'),
       save: ({ secret }) => post(pathOf(key, 'replace'), { secret }, key.version) });
     if (said) toast(t('keys.replaced', { name: key.name }));
     refresh();
