@@ -11,6 +11,7 @@ export class Sidebar {
   #client;
   #open = null; // conversation id
   #next = null; // where the next page begins
+  #isStale = false; // a load came while a title was being typed
   #turn = 0; // counts loads: an answer to an older one is dropped
   #timer = 0;
   #box = byId('list');
@@ -61,6 +62,8 @@ export class Sidebar {
     try {
       const items = await this.#pages();
       if (turn !== this.#turn) return;
+      this.#isStale = isAnew && Boolean(this.#list.querySelector('form:not([hidden])'));
+      if (this.#isStale) return; // somebody types there: afterwards
       if (isAnew) this.#list.replaceChildren();
       this.#list.append(...items.map((item) => this.#row(item)));
       this.#state = this.#list.childElementCount ? 'ready' : byId('search').value.trim() ? 'nothing' : 'empty';
@@ -109,7 +112,10 @@ export class Sidebar {
     form.hidden = !isOpen;
     row.querySelector('.open').hidden = isOpen;
     row.querySelector('.tools').hidden = isOpen;
-    if (!isOpen) return;
+    if (!isOpen) {
+      if (this.#isStale) this.load();
+      return;
+    }
     const input = form.querySelector('input');
     input.value = row.querySelector('.name').textContent;
     input.focus();
@@ -124,10 +130,11 @@ export class Sidebar {
       const { title: now } = await this.#client.conversations.rename(row.dataset.id, title);
       row.querySelector('.name').textContent = now;
       this.#onRenamed(row.dataset.id, now);
+      await this.load(); // what is on its way may not know it
     } catch (error) {
       this.#say(row, error);
     }
-    row.querySelector('.open').focus();
+    [...this.#list.children].find((one) => one.dataset.id === row.dataset.id)?.querySelector('.open').focus();
   }
 
   // --- delete

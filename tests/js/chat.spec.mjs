@@ -231,6 +231,10 @@ test('conversations are found by their words, renamed and deleted', async () => 
   await row.hover();
   await row.locator('.rename').click();
   await row.locator('input').fill('新的标题');
+  // A list that comes meanwhile takes nothing away.
+  const list = page.waitForResponse((response) => response.url().includes('/conversations?'));
+  await page.evaluate(() => document.getElementById('search').dispatchEvent(new Event('input')));
+  await (await list).finished();
   await row.locator('input').press('Enter');
   await page.waitForSelector('#list .name:text-is("新的标题")');
   await page.click('#list .open:has-text("新的标题")');
