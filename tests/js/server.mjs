@@ -254,3 +254,17 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   console.log(`${server.base} emulator ${server.emulator.url} in ${server.dir}`);
   for (const name of ['SIGINT', 'SIGTERM']) process.on(name, () => server.stop().then(() => process.exit(0)));
 }
+
+// Another child has what was just written within a moment: check() is tried
+// until it throws nothing.
+export async function holds(check, seconds = 20) {
+  const end = Date.now() + seconds * 1000;
+  for (;;) {
+    try {
+      return await check();
+    } catch (error) {
+      if (Date.now() > end) throw error;
+      await new Promise((done) => { setTimeout(done, 20); });
+    }
+  }
+}

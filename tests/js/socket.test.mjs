@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { BailianClient, randomId } from '../../sdk/bailian-stream.js';
 import { openGate } from './gate.mjs';
-import { startServer } from './server.mjs';
+import { holds, startServer } from './server.mjs';
 import { WebSocketClient } from './wsclient.mjs';
 
 let server;
@@ -91,7 +91,7 @@ test('a question whose WebSocket was lost before its first word is asked once', 
   isWhole(run);
   assert.equal(count, 1);
   assert.ok(run.events.some((one) => one.type === 'reconnecting'));
-  assert.equal((await me.conversations.read('once')).messages.length, 2);
+  await holds(async () => assert.equal((await me.conversations.read('once')).messages.length, 2));
 });
 
 test('reading that is closed leaves the answer running, and it is followed later', async () => {

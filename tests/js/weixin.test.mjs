@@ -2,7 +2,7 @@
 // The SDK's one-file build in a hostile mini-program, against the real module.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { startServer } from './server.mjs';
+import { holds, startServer } from './server.mjs';
 import { createWeixin, CUTS, loadInWeixin } from './weixin.mjs';
 
 let server;
@@ -193,7 +193,7 @@ test('conversations are listed, renamed without PATCH, exported and deleted', as
   await script(0);
   const { client } = open();
   await client.ask('第一个问题', { conversationId: 'one' }).done;
-  assert.equal((await client.conversations.list()).items.map((one) => one.conversationId).join(), 'one');
+  await holds(async () => assert.equal((await client.conversations.list()).items.map((one) => one.conversationId).join(), 'one'));
   assert.equal((await client.conversations.rename('one', '新的标题')).title, '新的标题');
   assert.match(await client.conversations.export('one', 'markdown'), /^# 新的标题/);
   await client.conversations.delete('one');

@@ -14,7 +14,8 @@ from .polling import until
 LINE = re.compile(r"\[([a-z0-9_]*):(\w+)\] \[pid (\d+)(?::tid \d+)?\] (.*)")
 # mod_ssl says so at every start where the machine's libssl is older than the
 # one that Debian's httpd was built with: nothing of ours.
-MACHINE = ["AH01882:"]
+# All workers were busy in the moment in which the parent looked (AH00484).
+MACHINE = ["AH01882:", "AH00484:"]
 # A sanitizer's reactor on a busy machine is late without being stuck, and the
 # parent tells its child a second time to end.
 if is_slow():
