@@ -111,7 +111,7 @@ def test_a07_screens_are_told_at_their_pace_and_streams_go_on(env, capsys):
 
 def test_a07_screens_that_close_leave_nothing_behind(env):
     assert Screen(env).stream.next(60).event == "snapshot"
-    before = env.server.descriptors()
+    before = env.server.base_line()
     for _ in range(3):
         screens = [Screen(env) for _ in range(20)]
         assert {s.stream.status for s in screens} == {200}

@@ -132,7 +132,7 @@ class Client:
 def test_storm_leaves_every_stream_with_one_end(env, seed):
     env.allow_log(ENDED_BADLY)
     env.ask(app="neighbour")
-    before = env.server.descriptors()
+    before = env.server.base_line()
     clients = [Client(env, seed, n) for n in range(WORKERS)]
     for client in clients:
         client.thread.start()

@@ -92,7 +92,7 @@ def test_c01_many_disconnects_leave_nothing_behind(env):
     stream.close()
     closed(env)
     until(lambda: not live_upstreams(env), 5, "the base line")
-    before = env.server.descriptors()
+    before = env.server.base_line()
     threads = env.server.threads()
     for _ in range(40):
         stream = env.ask_open(base="/cancel")

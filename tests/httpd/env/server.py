@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """server - one httpd in its own directory: configured, started, watched."""
+import glob
 import os
 import pwd
 import shutil
@@ -266,6 +267,18 @@ class Httpd:
         shutil.rmtree(self.dir, ignore_errors=True)
 
     # --- what can be counted ------------------------------------------------
+    def whole(self):
+        """Whether each child is there and has its engine: one that is still
+        starting would make every base line too low."""
+        pids = self.children()
+        return len(pids) >= self.settings["children"] and all(
+            "bl-watchdog" in _threads_of(pid) for pid in pids)
+
+    def base_line(self):
+        """descriptors() of a server that has started."""
+        until(self.whole, 30, "the last child")
+        return self.descriptors()
+
     def descriptors(self):
         """Open descriptors of all children together."""
         return sum(len(os.listdir("/proc/%d/fd" % pid))
@@ -281,6 +294,18 @@ class Httpd:
             with open("/proc/%d/statm" % pid, encoding="ascii") as file:
                 total += int(file.read().split()[1]) * 4
         return total
+
+
+def _threads_of(pid):
+    """The names of a process's threads; none of one that has gone."""
+    names = []
+    for path in glob.glob("/proc/%d/task/*/comm" % pid):
+        try:
+            with open(path, encoding="ascii", errors="replace") as file:
+                names.append(file.read().strip())
+        except OSError:
+            pass
+    return names
 
 
 def _kill(pid):
