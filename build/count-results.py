@@ -5,12 +5,16 @@
     count-results.py REPORT...
 
 A report is an automake .trs file (a cmocka program counts its tests, any other
-test is one) or a JUnit file of pytest. The last line printed is
-"N passed, N failed"; what failed and what was skipped stands above it.
+test is one) or a JUnit file of pytest. What a report.again.xml says passed,
+failed in report.xml for once: it counts as passed and is named as unsteady.
+The last line printed is "N passed, N failed"; what failed, what was skipped
+and what is unsteady stands above it.
 """
 import re
 import sys
 import xml.etree.ElementTree as ElementTree
+
+AGAIN = ".again.xml"
 
 
 class Counts:
@@ -18,6 +22,7 @@ class Counts:
         self.passed = 0
         self.failures = []
         self.skipped = []
+        self.unsteady = []
 
     def add_trs(self, path):
         name = path[:-len(".trs")]
@@ -44,7 +49,9 @@ class Counts:
     def add_junit(self, path):
         for case in ElementTree.parse(path).iter("testcase"):
             name = "%s: %s" % (case.get("classname"), case.get("name"))
-            if case.find("failure") is not None \
+            if path.endswith(AGAIN):
+                self.add_again(case, name)
+            elif case.find("failure") is not None \
                     or case.find("error") is not None:
                 self.failures.append(name)
             elif case.find("skipped") is not None:
@@ -52,16 +59,28 @@ class Counts:
             else:
                 self.passed += 1
 
+    def add_again(self, case, name):
+        """A test that is among the failures by now: these reports are read
+        last."""
+        if name in self.failures and not any(
+                case.find(kind) is not None
+                for kind in ("failure", "error", "skipped")):
+            self.failures.remove(name)
+            self.unsteady.append(name)
+            self.passed += 1
+
 
 def main(paths):
     counts = Counts()
-    for path in paths:
+    for path in sorted(paths, key=lambda path: path.endswith(AGAIN)):
         if path.endswith(".trs"):
             counts.add_trs(path)
         else:
             counts.add_junit(path)
     for name in counts.skipped:
         print("skipped: " + name)
+    for name in counts.unsteady:
+        print("unsteady: " + name)
     for name in dict.fromkeys(counts.failures):
         print("failed: " + name)
     print("%d passed, %d failed" % (counts.passed, len(counts.failures)))
