@@ -115,8 +115,18 @@ function writeAdmins(dir, names = ['li', 'chen', 'wang']) {
   writeFileSync(join(dir, 'admins'), names.map((name) => `${name}:{SHA}${hash}\n`).join(''));
 }
 
-// admin: true, or lines of the Location of the admin page.
-function configuration(dir, port, { extra, admin }) {
+const clientLocation = (extra) => `
+<Location "/bailian">
+    SetHandler bailian-sse
+    BailianAnonymous on
+    BailianHeartbeat 1s
+    BailianGapTimeout 20s
+    ${extra}
+</Location>`;
+
+// admin: true, or lines of the Location of the admin page. location: in place
+// of the clients' one.
+function configuration(dir, port, { extra, admin, location }) {
   const names = `mpm_event authn_core authz_core authz_host reqtimeout${admin ? ADMIN_MODULES : ''}`.split(' ');
   const owner = process.getuid() === 0 ? 'User www-data\nGroup www-data' : '';
   return `
@@ -141,13 +151,7 @@ BailianDatabase ${dir}/data/bailian.db
 BailianMasterKey ${dir}/master.key
 BailianAllowNetwork 127.0.0.0/8
 BailianAllowPlainHttp 127.0.0.1
-<Location "/bailian">
-    SetHandler bailian-sse
-    BailianAnonymous on
-    BailianHeartbeat 1s
-    BailianGapTimeout 20s
-    ${extra}
-</Location>
+${location || clientLocation(extra)}
 <Location "/nopage">
     SetHandler bailian-sse
     BailianChatPage off
@@ -180,7 +184,7 @@ function makeFolders(dir) {
   }
 }
 
-export async function startServer({ port, extra = '', admin = '' } = {}) {
+export async function startServer({ port, extra = '', admin = '', location = '' } = {}) {
   for (const file of ['.libs/mod_bailian_sse.so', 'bailianctl']) {
     if (!existsSync(join(build, file))) throw new Error(`not built: ${join(build, file)} (BL_BUILD_DIR)`);
   }
@@ -199,7 +203,7 @@ export async function startServer({ port, extra = '', admin = '' } = {}) {
   };
   // Somebody else can have taken the port since it was found free.
   const startSomewhere = async (tries) => {
-    writeFileSync(join(dir, 'httpd.conf'), configuration(dir, listen, { extra, admin }));
+    writeFileSync(join(dir, 'httpd.conf'), configuration(dir, listen, { extra, admin, location }));
     await start().catch(async (failure) => {
       if (port || !tries || !/could not bind/.test(failure.message)) throw failure;
       listen = await freePort();

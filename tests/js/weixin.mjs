@@ -32,6 +32,15 @@ export const CUTS = {
   },
 };
 
+// What is no JSON stays text.
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
 const bufferOf = (bytes) => bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength);
 
 // cut: of CUTS. mergeMs: chunks of so long come together. timeoutMs: of each
@@ -139,10 +148,11 @@ export function createWeixin({ cut = CUTS.whole, mergeMs = 0, timeoutMs = 60000,
       answerOf: (response, bytes) => {
         if (merge) { clearTimeout(merge); hand(); }
         const isChunked = options.enableChunked && hasChunks && bytes.length;
+        const typed = (text) => ((options.dataType ?? 'json') === 'json' ? parsed(text) : text);
         // Of a chunked answer platforms give all, or the rest, or nothing.
         const data = isChunked ? Buffer.from('{"not": "to be relied on"}') : bytes;
         return { statusCode: response.statusCode, header: headerOf(response), errMsg: 'request:ok',
-          data: options.responseType === 'arraybuffer' ? bufferOf(data) : data.toString() };
+          data: options.responseType === 'arraybuffer' ? bufferOf(data) : typed(data.toString()) };
       },
     });
     const task = { abort: () => one.fail('abort'), onHeadersReceived: (tell) => heads.push(tell), offHeadersReceived() {} };

@@ -58,14 +58,14 @@ export class WebSocketClient {
     socket.on('data', (bytes) => this.#take(bytes));
     socket.on('close', () => this.#over(1006));
     socket.on('error', () => this.#over(1006));
-    this.#on.open({});
+    this.#on.open?.({});
     this.#take(head);
   }
 
   #over(code) {
     if (this.#isOver) return;
     this.#isOver = true;
-    setImmediate(() => this.#on.close({ code }));
+    setImmediate(() => this.#on.close?.({ code }));
   }
 
   #frame(opcode, payload) {
@@ -102,6 +102,6 @@ export class WebSocketClient {
     if (opcode > 1) return;
     this.#parts.push(payload);
     if (!isLast) return;
-    this.#on.message({ data: Buffer.concat(this.#parts.splice(0)).toString() });
+    this.#on.message?.({ data: Buffer.concat(this.#parts.splice(0)).toString() });
   }
 }
