@@ -12,6 +12,9 @@ ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), *[".."] * 3))
 BUILD = os.path.abspath(os.environ.get("BL_BUILD_DIR", ROOT))
 MODULE = os.path.join(BUILD, ".libs", "mod_bailian_sse.so")
 TOOL = os.path.join(BUILD, "bailianctl")
+# What makes the template database by some 300 commands: with a sanitizer in
+# each the first test of a worker would wait for it four times as long.
+TEMPLATE_TOOL = os.environ.get("BL_TEMPLATE_TOOL", TOOL)
 IN_VALGRIND = bool(os.environ.get("BL_VALGRIND"))
 HTTPD = os.environ.get("BL_HTTPD", "/usr/sbin/apache2")
 HTTPD_MODULES = os.environ.get("BL_HTTPD_MODULES", "/usr/lib/apache2/modules")

@@ -134,7 +134,7 @@ class Database:
         self.master_key = os.path.join(directory, "master.key")
         os.makedirs(directory, exist_ok=True)
         os.chmod(directory, 0o700)
-        tool = Tool(self.file, self.master_key)
+        tool = Tool(self.file, self.master_key, build.TEMPLATE_TOOL)
         tool("master-key", "create")
         tool("db", "migrate")
         add_upstream(tool, "emulator", bailian.base_url)
@@ -180,13 +180,14 @@ def add_target(tool, name, base_url, options="", keys=(canary.API_KEY,)):
 class Tool:
     """bailianctl with its two paths given."""
 
-    def __init__(self, database, master_key):
-        self.options = ["--database", database, "--master-key", master_key]
+    def __init__(self, database, master_key, program=build.TOOL):
+        self.command = [program, "--database", database, "--master-key",
+                        master_key]
 
     def run(self, *words, secret=None):
         return subprocess.run(
-            [build.TOOL, *self.options, *words], capture_output=True,
-            text=True, timeout=300, check=False,
+            [*self.command, *words], capture_output=True, text=True,
+            timeout=300, check=False,
             input="" if secret is None else secret + "\n")
 
     def __call__(self, *words, secret=None):
