@@ -21,6 +21,34 @@ static unsigned retry_ms(void)
     return RETRY_LEAST_MS + dice % RETRY_SPREAD_MS;
 }
 
+/* --- what kinds have in common ------------------------------------------ */
+
+apr_status_t bl_encoder_nothing(bl_encoder_t *e, bl_buf_t *out)
+{
+    (void)e;
+    return bl_buf_status(out);
+}
+
+apr_status_t bl_encoder_silence(bl_encoder_t *e, bl_buf_t *out, int is_early,
+                                apr_uint64_t last_seq)
+{
+    (void)is_early;
+    (void)last_seq;
+    return bl_encoder_nothing(e, out);
+}
+
+int bl_encoder_has_end(const bl_encoder_t *e, apr_uint64_t last_seq,
+                       bl_event_t *end)
+{
+    bl_journal_t *j = e->stream->journal;
+    apr_uint64_t tail = bl_journal_tail(j);
+    int n;
+
+    return tail && last_seq >= tail &&
+           bl_journal_read(j, tail - 1, end, 1, &n) == APR_SUCCESS &&
+           end->kind == BL_EV_END;
+}
+
 /* --- SSE, chat dialect -------------------------------------------------- */
 
 static apr_status_t sse_begin(bl_encoder_t *e, bl_buf_t *out)
@@ -95,12 +123,6 @@ static apr_status_t sse_reconnect(bl_encoder_t *e, bl_buf_t *out,
 
 /* --- plain text --------------------------------------------------------- */
 
-static apr_status_t text_nothing(bl_encoder_t *e, bl_buf_t *out)
-{
-    (void)e;
-    return bl_buf_status(out);
-}
-
 /* A cut answer must not look whole: only a good end ends the body (I4). Where
  * nothing was said yet the response can still be an error. */
 static apr_status_t text_end(bl_encoder_t *e, bl_buf_t *out,
@@ -115,8 +137,7 @@ static apr_status_t text_end(bl_encoder_t *e, bl_buf_t *out,
     e->failure = bl_chat_error(outcome, reason);
     if (!e->failure) return bl_buf_status(out);
     e->is_clean = 1;
-    bl_buf_printf(out, "{\"success\":false,\"status\":%d,", e->failure->http);
-    bl_session_put_failure(out, e->failure, e->chat.lang);
+    bl_session_put_refusal(out, e->failure, e->chat.lang);
     return bl_buf_puts(out, "}\n");
 }
 
@@ -131,20 +152,12 @@ static apr_status_t text_event(bl_encoder_t *e, bl_buf_t *out,
     return bl_buf_append(out, ev->text, ev->text_len);
 }
 
-static apr_status_t text_silence(bl_encoder_t *e, bl_buf_t *out, int is_early,
-                                 apr_uint64_t last_seq)
-{
-    (void)is_early;
-    (void)last_seq;
-    return text_nothing(e, out);
-}
-
 static apr_status_t text_reconnect(bl_encoder_t *e, bl_buf_t *out,
                                    apr_uint64_t last_seq)
 {
     (void)last_seq;
     e->is_clean = 0;
-    return text_nothing(e, out);
+    return bl_encoder_nothing(e, out);
 }
 
 /* --- the list ----------------------------------------------------------- */
@@ -163,10 +176,10 @@ static const bl_encoder_kind_t text = {"text",
                                        "text/plain; charset=utf-8",
                                        0,
                                        0,
-                                       text_nothing,
+                                       bl_encoder_nothing,
                                        text_event,
-                                       text_nothing,
-                                       text_silence,
+                                       bl_encoder_nothing,
+                                       bl_encoder_silence,
                                        text_reconnect,
                                        NULL};
 static const bl_encoder_kind_t *const kinds[] = {

@@ -64,4 +64,17 @@ apr_status_t bl_encoder_init(bl_encoder_t *e, const bl_encoder_kind_t *kind,
                              bl_stream_t *s, bl_lang_t lang);
 void bl_encoder_release(bl_encoder_t *e);
 
+/* --- for the kinds ------------------------------------------------------ */
+
+/* Of a kind that says nothing there, and of one without heartbeats. */
+apr_status_t bl_encoder_nothing(bl_encoder_t *e, bl_buf_t *out);
+apr_status_t bl_encoder_silence(bl_encoder_t *e, bl_buf_t *out, int is_early,
+                                apr_uint64_t last_seq);
+
+/* Whether a reader that has all up to last_seq has the END event too; end is
+ * then a view of it. A journal can be closed without one: the stream goes on
+ * elsewhere, or will be found in the store. */
+int bl_encoder_has_end(const bl_encoder_t *e, apr_uint64_t last_seq,
+                       bl_event_t *end);
+
 #endif

@@ -1,23 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "encoder_batch.h"
-#include "base/errors.h"
-
-#include <string.h>
-
-static void put_text(bl_buf_t *out, const char *name, const char *text,
-                     size_t len)
-{
-    bl_buf_printf(out, ",\"%s\":\"", name);
-    bl_json_escape(out, text, len, 0);
-    bl_buf_puts(out, "\"");
-}
+#include "encoder_session.h"
 
 static void put_event(bl_buf_t *out, const bl_event_t *ev)
 {
     bl_buf_printf(out, "{\"seq\":%" APR_UINT64_T_FMT ",\"kind\":\"%s\"",
                   ev->seq, bl_event_kind_name(ev->kind));
     bl_buf_printf(out, ",\"atMs\":%u", ev->at_ms);
-    if (ev->text_len) put_text(out, "text", ev->text, ev->text_len);
+    if (ev->text_len) {
+        bl_buf_puts(out, ",\"text\":\"");
+        bl_json_escape(out, ev->text, ev->text_len, 0);
+        bl_buf_puts(out, "\"");
+    }
     if (ev->fields_len) {
         bl_buf_puts(out, ",\"fields\":");
         bl_buf_append(out, ev->fields, ev->fields_len);
@@ -29,12 +23,10 @@ void bl_batch_put_error(bl_buf_t *out, bl_lang_t lang, bl_outcome_t outcome,
                         const char *reason)
 {
     const bl_error_t *e = bl_chat_error(outcome, reason);
-    const char *sentence;
 
     if (!e) return;
-    sentence = lang == BL_LANG_ZH ? e->zh : e->en;
-    put_text(out, "error", sentence, strlen(sentence));
-    put_text(out, "code", e->code, strlen(e->code));
+    bl_buf_puts(out, ",");
+    bl_session_put_failure(out, e, lang);
 }
 
 /* end NULL: it goes on behind next. */
@@ -73,46 +65,28 @@ static apr_status_t on_event(bl_encoder_t *e, bl_buf_t *out,
                                  : bl_buf_status(out);
 }
 
-static apr_status_t nothing(bl_encoder_t *e, bl_buf_t *out)
-{
-    (void)e;
-    return bl_buf_status(out);
-}
-
-static apr_status_t silence(bl_encoder_t *e, bl_buf_t *out, int is_early,
-                            apr_uint64_t last_seq)
-{
-    (void)is_early;
-    (void)last_seq;
-    return nothing(e, out);
-}
-
 static apr_status_t so_far(bl_encoder_t *e, bl_buf_t *out,
                            apr_uint64_t last_seq)
 {
     return put_tail(e, out, last_seq, NULL);
 }
 
-/* Nothing is behind last_seq. A journal can be closed without an END: the
- * stream then goes on elsewhere, or will be found in the store. */
 static apr_status_t on_close(bl_encoder_t *e, bl_buf_t *out,
                              apr_uint64_t last_seq)
 {
-    bl_journal_t *j = e->stream->journal;
-    apr_uint64_t tail = bl_journal_tail(j);
     bl_event_t end;
-    int n;
+    int has_end = bl_encoder_has_end(e, last_seq, &end);
 
-    return tail && last_seq >= tail &&
-                   bl_journal_read(j, tail - 1, &end, 1, &n) == APR_SUCCESS &&
-                   end.kind == BL_EV_END
-               ? put_tail(e, out, last_seq, &end)
-               : so_far(e, out, last_seq);
+    return put_tail(e, out, last_seq, has_end ? &end : NULL);
 }
 
-const bl_encoder_kind_t bl_encoder_batch = {
-    "json",   "application/json; charset=utf-8",
-    0,        1,
-    begin,    on_event,
-    nothing,  silence,
-    on_close, so_far};
+const bl_encoder_kind_t bl_encoder_batch = {"json",
+                                            "application/json; charset=utf-8",
+                                            0,
+                                            1,
+                                            begin,
+                                            on_event,
+                                            bl_encoder_nothing,
+                                            bl_encoder_silence,
+                                            on_close,
+                                            so_far};

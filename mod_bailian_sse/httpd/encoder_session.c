@@ -16,20 +16,6 @@ static void put_text(bl_buf_t *out, const char *name, const char *text,
     bl_buf_puts(out, "\"");
 }
 
-static apr_status_t nothing(bl_encoder_t *e, bl_buf_t *out)
-{
-    (void)e;
-    return bl_buf_status(out);
-}
-
-static apr_status_t silence(bl_encoder_t *e, bl_buf_t *out, int is_early,
-                            apr_uint64_t last_seq)
-{
-    (void)is_early;
-    (void)last_seq;
-    return nothing(e, out);
-}
-
 /* --- the text ----------------------------------------------------------- */
 
 /* What was said is not to be gone on with: the whole is said again. */
@@ -66,6 +52,13 @@ void bl_session_put_failure(bl_buf_t *out, const bl_error_t *failure,
     put_text(out, "error", sentence, strlen(sentence));
     bl_buf_puts(out, ",");
     put_text(out, "code", failure->code, strlen(failure->code));
+}
+
+void bl_session_put_refusal(bl_buf_t *out, const bl_error_t *failure,
+                            bl_lang_t lang)
+{
+    bl_buf_printf(out, "{\"success\":false,\"status\":%d,", failure->http);
+    bl_session_put_failure(out, failure, lang);
 }
 
 static apr_status_t put_answer(bl_encoder_t *e, bl_buf_t *out, apr_uint64_t seq,
@@ -134,15 +127,10 @@ static apr_status_t so_far(bl_encoder_t *e, bl_buf_t *out,
 static apr_status_t on_close(bl_encoder_t *e, bl_buf_t *out,
                              apr_uint64_t last_seq)
 {
-    bl_journal_t *j = e->stream->journal;
-    apr_uint64_t tail = bl_journal_tail(j);
     bl_event_t end;
-    int n;
 
-    return tail && bl_journal_read(j, tail - 1, &end, 1, &n) == APR_SUCCESS &&
-                   end.kind == BL_EV_END
-               ? on_end(e, out, &end)
-               : so_far(e, out, last_seq);
+    return bl_encoder_has_end(e, last_seq, &end) ? on_end(e, out, &end)
+                                                 : so_far(e, out, last_seq);
 }
 
 /* Who waits for the whole must be told that it does not come here. */
@@ -152,15 +140,23 @@ static apr_status_t not_here(bl_encoder_t *e, bl_buf_t *out,
     return put_answer(e, out, last_seq, 0, bl_error(e->why));
 }
 
-const bl_encoder_kind_t bl_encoder_poll = {
-    "poll",   "application/json; charset=utf-8",
-    0,        1,
-    nothing,  on_event,
-    nothing,  silence,
-    on_close, so_far};
-const bl_encoder_kind_t bl_encoder_sync = {
-    "sync",   "application/json; charset=utf-8",
-    0,        1,
-    nothing,  on_event,
-    nothing,  silence,
-    not_here, NULL};
+const bl_encoder_kind_t bl_encoder_poll = {"poll",
+                                           "application/json; charset=utf-8",
+                                           0,
+                                           1,
+                                           bl_encoder_nothing,
+                                           on_event,
+                                           bl_encoder_nothing,
+                                           bl_encoder_silence,
+                                           on_close,
+                                           so_far};
+const bl_encoder_kind_t bl_encoder_sync = {"sync",
+                                           "application/json; charset=utf-8",
+                                           0,
+                                           1,
+                                           bl_encoder_nothing,
+                                           on_event,
+                                           bl_encoder_nothing,
+                                           bl_encoder_silence,
+                                           not_here,
+                                           NULL};

@@ -315,8 +315,7 @@ static void put_problem(bl_buf_t *out, const bl_call_t *call,
                         const bl_error_t *e)
 {
     if (call->is_session) {
-        bl_buf_printf(out, "{\"success\":false,\"status\":%d,", e->http);
-        bl_session_put_failure(out, e, call->lang);
+        bl_session_put_refusal(out, e, call->lang);
         return;
     }
     bl_buf_printf(out, "{\"type\":\"about:blank\",\"status\":%d", e->http);
