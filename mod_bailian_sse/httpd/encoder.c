@@ -162,26 +162,26 @@ static apr_status_t text_reconnect(bl_encoder_t *e, bl_buf_t *out,
 
 /* --- the list ----------------------------------------------------------- */
 
-static const bl_encoder_kind_t sse = {"sse",
-                                      "text/event-stream; charset=utf-8",
-                                      1,
-                                      1,
-                                      sse_begin,
-                                      sse_event,
-                                      sse_more,
-                                      sse_heartbeat,
-                                      sse_reconnect,
-                                      NULL};
-static const bl_encoder_kind_t text = {"text",
-                                       "text/plain; charset=utf-8",
-                                       0,
-                                       0,
-                                       bl_encoder_nothing,
-                                       text_event,
-                                       bl_encoder_nothing,
-                                       bl_encoder_silence,
-                                       text_reconnect,
-                                       NULL};
+static const bl_encoder_kind_t sse = {
+    .name = "sse",
+    .content_type = "text/event-stream; charset=utf-8",
+    .has_heartbeat = 1,
+    .is_json = 1,
+    .begin = sse_begin,
+    .event = sse_event,
+    .more = sse_more,
+    .heartbeat = sse_heartbeat,
+    .reconnect = sse_reconnect,
+};
+static const bl_encoder_kind_t text = {
+    .name = "text",
+    .content_type = "text/plain; charset=utf-8",
+    .begin = bl_encoder_nothing,
+    .event = text_event,
+    .more = bl_encoder_nothing,
+    .heartbeat = bl_encoder_silence,
+    .reconnect = text_reconnect,
+};
 static const bl_encoder_kind_t *const kinds[] = {
     &sse, &text, &bl_encoder_batch, &bl_encoder_poll, &bl_encoder_sync};
 

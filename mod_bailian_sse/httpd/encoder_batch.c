@@ -80,13 +80,14 @@ static apr_status_t on_close(bl_encoder_t *e, bl_buf_t *out,
     return put_tail(e, out, last_seq, has_end ? &end : NULL);
 }
 
-const bl_encoder_kind_t bl_encoder_batch = {"json",
-                                            "application/json; charset=utf-8",
-                                            0,
-                                            1,
-                                            begin,
-                                            on_event,
-                                            bl_encoder_nothing,
-                                            bl_encoder_silence,
-                                            on_close,
-                                            so_far};
+const bl_encoder_kind_t bl_encoder_batch = {
+    .name = "json",
+    .content_type = "application/json; charset=utf-8",
+    .is_json = 1,
+    .begin = begin,
+    .event = on_event,
+    .more = bl_encoder_nothing,
+    .heartbeat = bl_encoder_silence,
+    .reconnect = on_close,
+    .answer = so_far,
+};

@@ -140,23 +140,24 @@ static apr_status_t not_here(bl_encoder_t *e, bl_buf_t *out,
     return put_answer(e, out, last_seq, 0, bl_error(e->why));
 }
 
-const bl_encoder_kind_t bl_encoder_poll = {"poll",
-                                           "application/json; charset=utf-8",
-                                           0,
-                                           1,
-                                           bl_encoder_nothing,
-                                           on_event,
-                                           bl_encoder_nothing,
-                                           bl_encoder_silence,
-                                           on_close,
-                                           so_far};
-const bl_encoder_kind_t bl_encoder_sync = {"sync",
-                                           "application/json; charset=utf-8",
-                                           0,
-                                           1,
-                                           bl_encoder_nothing,
-                                           on_event,
-                                           bl_encoder_nothing,
-                                           bl_encoder_silence,
-                                           not_here,
-                                           NULL};
+const bl_encoder_kind_t bl_encoder_poll = {
+    .name = "poll",
+    .content_type = "application/json; charset=utf-8",
+    .is_json = 1,
+    .begin = bl_encoder_nothing,
+    .event = on_event,
+    .more = bl_encoder_nothing,
+    .heartbeat = bl_encoder_silence,
+    .reconnect = on_close,
+    .answer = so_far,
+};
+const bl_encoder_kind_t bl_encoder_sync = {
+    .name = "sync",
+    .content_type = "application/json; charset=utf-8",
+    .is_json = 1,
+    .begin = bl_encoder_nothing,
+    .event = on_event,
+    .more = bl_encoder_nothing,
+    .heartbeat = bl_encoder_silence,
+    .reconnect = not_here,
+};
