@@ -11,21 +11,18 @@
  *
  * THREADS  One.
  */
-#include "load.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "load_order.h"
+#include "loop.h"
 #include "tool.h"
 
-#define MAX_EPOLL 512
 #define READ_ROOM (256 * 1024)
 #define REQUEST_ROOM 8192
 
@@ -47,7 +44,6 @@ static bench_order_t order;
 static bench_totals_t totals;
 static bench_expect_t expect, replay_expect;
 static client_t *clients;
-static int epoll_fd;
 static char read_buffer[READ_ROOM];
 
 static void finish(client_t *c);
@@ -79,13 +75,6 @@ static void count_failure(client_t *c, int failure)
     finish(c);
 }
 
-static void watch(client_t *c, int op, uint32_t events)
-{
-    struct epoll_event event = {.events = events, .data.ptr = c};
-
-    if (epoll_ctl(epoll_fd, op, c->fd, &event) != 0) bench_die("epoll_ctl");
-}
-
 static void open_connection(client_t *c)
 {
     errno = 0;
@@ -96,7 +85,7 @@ static void open_connection(client_t *c)
     }
     c->is_connecting = 1;
     c->is_used = 0;
-    watch(c, EPOLL_CTL_ADD, EPOLLOUT);
+    bench_loop_watch(EPOLL_CTL_ADD, c->fd, EPOLLOUT, c);
 }
 
 /* Copies the template with %n and %s replaced; returns the length. */
@@ -337,25 +326,23 @@ static void receive(client_t *c, size_t room)
 
 static void on_connected(client_t *c)
 {
-    int failure = 0;
-    socklen_t size = sizeof(failure);
-
-    getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &failure, &size);
-    if (failure) {
-        errno = failure;
+    errno = bench_connect_failure(c->fd);
+    if (errno) {
         count_failure(c, BENCH_FAIL_connect);
         return;
     }
     c->is_connecting = 0;
     if (order.behaviour == BENCH_STALL || order.behaviour == BENCH_TRICKLE)
-        watch(c, EPOLL_CTL_MOD, EPOLLHUP | EPOLLERR);
+        bench_loop_watch(EPOLL_CTL_MOD, c->fd, EPOLLHUP | EPOLLERR, c);
     else
-        watch(c, EPOLL_CTL_MOD, EPOLLIN);
+        bench_loop_watch(EPOLL_CTL_MOD, c->fd, EPOLLIN, c);
     send_request(c);
 }
 
-static void on_socket(client_t *c)
+static void on_socket(void *client)
 {
+    client_t *c = client;
+
     if (c->fd < 0) return;
     if (c->is_connecting)
         on_connected(c);
@@ -380,19 +367,16 @@ static void sweep(uint64_t now_ns)
     }
 }
 
-static void start_due(uint64_t now_ns)
+static int start_due(uint64_t now_ns)
 {
-    uint64_t since = now_ns - totals.begun_ns, share = order.streams;
+    uint32_t due = bench_loop_due(&order, &totals, now_ns);
     uint32_t i;
 
-    if (since < order.ramp_ns)
-        share = (uint64_t)((double)order.streams * (double)since /
-                           (double)order.ramp_ns) +
-                1;
-    for (i = totals.started; i < share && i < order.requests; i++) {
+    for (i = totals.started; i < due; i++) {
         clients[i].active_ns = now_ns;
         start(&clients[i]);
     }
+    return now_ns - totals.begun_ns < order.ramp_ns;
 }
 
 static int is_over(uint64_t now_ns)
@@ -401,36 +385,15 @@ static int is_over(uint64_t now_ns)
            now_ns - totals.begun_ns >= order.limit_ns;
 }
 
-static void run(void)
-{
-    struct epoll_event events[MAX_EPOLL];
-    struct timespec wait = {0, 1000000};
-    uint64_t now_ns = bench_now_ns(), tick_ns = now_ns, sweep_ns = now_ns;
-    int is_ramping = 1, n, i;
-
-    totals.begun_ns = now_ns;
-    while (!is_over(now_ns)) {
-        if (is_ramping) {
-            start_due(now_ns);
-            is_ramping = now_ns - totals.begun_ns < order.ramp_ns;
-        }
-        wait.tv_nsec = is_ramping ? 1000000 : 100000000;
-        n = epoll_pwait2(epoll_fd, events, MAX_EPOLL, &wait, NULL);
-        if (n < 0 && errno != EINTR) bench_die("epoll_wait");
-        for (i = 0; i < n; i++)
-            on_socket(events[i].data.ptr);
-        now_ns = bench_now_ns();
-        if (order.tick_ns && now_ns >= tick_ns) {
-            bench_report_tick(&totals, &expect);
-            tick_ns = now_ns + order.tick_ns;
-        }
-        if (now_ns >= sweep_ns + BENCH_SECOND_NS) {
-            sweep(now_ns);
-            sweep_ns = now_ns;
-        }
-    }
-    totals.ended_ns = bench_now_ns();
-}
+static const bench_loop_t loop = {
+    .order = &order,
+    .expect = &expect,
+    .totals = &totals,
+    .start_due = start_due,
+    .on_socket = on_socket,
+    .sweep = sweep,
+    .is_over = is_over,
+};
 
 /* What is still open when the time is up. */
 static void close_rest(void)
@@ -467,13 +430,13 @@ int main(int argc, char **argv)
     if (bench_order_read(&order, &expect, argc, argv) != 0) return 2;
     replay_expect = expect;
     bench_raise_files(65536);
-    epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    bench_loop_open();
     clients = calloc(order.streams, sizeof(*clients));
     totals.aborts = calloc(order.requests, sizeof(*totals.aborts));
-    if (epoll_fd < 0 || !clients || !totals.aborts) bench_die("start");
+    if (!clients || !totals.aborts) bench_die("start");
     for (i = 0; i < order.streams; i++)
         clients[i].fd = -1;
-    run();
+    bench_loop_run(&loop);
     close_rest();
     bench_report_end(&order, &totals, &expect);
     is_bad = has_failed();

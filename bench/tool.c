@@ -135,6 +135,16 @@ int bench_connect(uint16_t port, int receive_bytes)
     return fd;
 }
 
+int bench_connect_failure(int fd)
+{
+    int failure = 0;
+    socklen_t size = sizeof(failure);
+
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &failure, &size) != 0)
+        return errno;
+    return failure;
+}
+
 static void put(bench_heap_t *heap, size_t place, bench_timer_t *timer)
 {
     heap->items[place] = timer;

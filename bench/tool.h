@@ -47,6 +47,9 @@ int bench_listen(uint16_t port);
  * leaves the size of the receive buffer to the kernel. */
 int bench_connect(uint16_t port, int receive_bytes);
 
+/* How connecting ended: 0, or the errno of it. */
+int bench_connect_failure(int fd);
+
 typedef struct bench_timer_t {
     uint64_t due_ns;
     size_t place; /* in the heap, from 1; 0 = not armed */

@@ -15,14 +15,12 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "load.h"
 #include "load_order.h"
+#include "loop.h"
 #include "tool.h"
 
-#define MAX_EPOLL 512
 #define READ_ROOM (256 * 1024)
 #define SEND_ROOM 8192
 #define HANDSHAKE_KEY "dGhlIHNhbXBsZSBub25jZQ==" /* RFC 6455, section 1.3 */
@@ -52,7 +50,6 @@ static bench_order_t order;
 static bench_totals_t totals;
 static bench_expect_t expect;
 static client_t *clients;
-static int epoll_fd;
 static volatile sig_atomic_t is_told_to_end;
 static char read_buffer[READ_ROOM];
 
@@ -344,13 +341,6 @@ static void receive(client_t *c)
 
 /* --- all sockets ---------------------------------------------------------- */
 
-static void watch(client_t *c, int op, uint32_t events)
-{
-    struct epoll_event event = {.events = events, .data.ptr = c};
-
-    if (epoll_ctl(epoll_fd, op, c->fd, &event) != 0) bench_die("epoll_ctl");
-}
-
 static void start(client_t *c)
 {
     c->number = totals.started++;
@@ -361,26 +351,24 @@ static void start(client_t *c)
     if (c->fd < 0)
         fail(c, BENCH_FAIL_connect);
     else
-        watch(c, EPOLL_CTL_ADD, EPOLLOUT);
+        bench_loop_watch(EPOLL_CTL_ADD, c->fd, EPOLLOUT, c);
 }
 
 static void on_connected(client_t *c)
 {
-    int failure = 0;
-    socklen_t size = sizeof(failure);
-
-    getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &failure, &size);
-    if (failure) {
-        errno = failure;
+    errno = bench_connect_failure(c->fd);
+    if (errno) {
         fail(c, BENCH_FAIL_connect);
         return;
     }
-    watch(c, EPOLL_CTL_MOD, EPOLLIN);
+    bench_loop_watch(EPOLL_CTL_MOD, c->fd, EPOLLIN, c);
     send_handshake(c);
 }
 
-static void on_socket(client_t *c)
+static void on_socket(void *client)
 {
+    client_t *c = client;
+
     if (c->fd < 0) return;
     if (c->state == CONNECTING)
         on_connected(c);
@@ -388,14 +376,13 @@ static void on_socket(client_t *c)
         receive(c);
 }
 
-static void start_due(uint64_t now_ns)
+static int start_due(uint64_t now_ns)
 {
-    uint64_t since = now_ns - totals.begun_ns, due = order.streams;
+    uint32_t due = bench_loop_due(&order, &totals, now_ns);
 
-    if (since < order.ramp_ns)
-        due = (uint64_t)((double)due * (double)since / (double)order.ramp_ns);
     while (totals.started < due)
         start(&clients[totals.started]);
+    return totals.started < order.streams;
 }
 
 /* Once a second: who has not got on? An idle socket that is open may wait. */
@@ -417,36 +404,15 @@ static int is_over(uint64_t now_ns)
            totals.finished >= order.streams;
 }
 
-static void run(void)
-{
-    struct epoll_event events[MAX_EPOLL];
-    uint64_t now_ns = bench_now_ns(), tick_ns = now_ns, sweep_ns = now_ns;
-    int n, i;
-
-    totals.begun_ns = now_ns;
-    while (!is_over(now_ns)) {
-        struct timespec wait = {0, 100000000};
-
-        if (totals.started < order.streams) {
-            start_due(now_ns);
-            wait.tv_nsec = 1000000;
-        }
-        n = epoll_pwait2(epoll_fd, events, MAX_EPOLL, &wait, NULL);
-        if (n < 0 && errno != EINTR) bench_die("epoll_wait");
-        for (i = 0; i < n; i++)
-            on_socket(events[i].data.ptr);
-        now_ns = bench_now_ns();
-        if (order.tick_ns && now_ns >= tick_ns) {
-            bench_report_tick(&totals, &expect);
-            tick_ns = now_ns + order.tick_ns;
-        }
-        if (now_ns >= sweep_ns + BENCH_SECOND_NS) {
-            sweep(now_ns);
-            sweep_ns = now_ns;
-        }
-    }
-    totals.ended_ns = bench_now_ns();
-}
+static const bench_loop_t loop = {
+    .order = &order,
+    .expect = &expect,
+    .totals = &totals,
+    .start_due = start_due,
+    .on_socket = on_socket,
+    .sweep = sweep,
+    .is_over = is_over,
+};
 
 /* An idle socket that is still open did what it should. */
 static void close_rest(void)
@@ -475,12 +441,12 @@ int main(int argc, char **argv)
     if (bench_order_read(&order, &expect, argc, argv) != 0) return 2;
     bench_raise_files(65536);
     sigaction(SIGTERM, &end, NULL);
-    epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    bench_loop_open();
     clients = calloc(order.streams, sizeof(*clients));
-    if (epoll_fd < 0 || !clients) bench_die("start");
+    if (!clients) bench_die("start");
     for (i = 0; i < order.streams; i++)
         clients[i].fd = -1;
-    run();
+    bench_loop_run(&loop);
     close_rest();
     bench_report_end(&order, &totals, &expect);
     whole = totals.whole;
