@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tokens that are forged, old, or for somebody else (S-14 - S-17, S-21). */
 #include "core.h"
+#include "make_jwt.h"
 
 #include "auth/jwt.h"
 #include "base/errors.h"
 
 #include <openssl/ec.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 
@@ -19,35 +18,15 @@
 static char rsa_pem[BL_PUBLIC_KEY_MOST], ec_pem[BL_PUBLIC_KEY_MOST];
 static EVP_PKEY *rsa_key, *ec_key;
 
-static size_t code(char *out, const void *data, size_t len)
-{
-    size_t n = (size_t)EVP_EncodeBlock((unsigned char *)out, data, (int)len);
-    size_t i;
-
-    while (n && out[n - 1] == '=')
-        n--;
-    for (i = 0; i < n; i++) {
-        if (out[i] == '+') out[i] = '-';
-        if (out[i] == '/') out[i] = '_';
-    }
-    out[n] = '\0';
-    return n;
-}
-
 /* A token whose MAC is made with any bytes. */
 static char *mac_token(const char *header, const char *claims, const void *key,
                        size_t key_len)
 {
     static char token[4 * BL_MAX_TOKEN_BYTES];
-    unsigned char mac[EVP_MAX_MD_SIZE];
-    unsigned n;
-    size_t at = code(token, header, strlen(header));
 
-    token[at++] = '.';
-    at += code(token + at, claims, strlen(claims));
-    HMAC(EVP_sha256(), key, (int)key_len, (unsigned char *)token, at, mac, &n);
-    token[at++] = '.';
-    code(token + at, mac, n);
+    put_mac(token,
+            put_parts(token, header, strlen(header), claims, strlen(claims)),
+            key, key_len);
     return token;
 }
 
@@ -70,18 +49,17 @@ static char *signed_token(const char *header, const char *claims, EVP_PKEY *key)
 {
     static char token[4 * BL_MAX_TOKEN_BYTES];
     unsigned char sig[1024];
-    size_t at = code(token, header, strlen(header)), n = sizeof(sig);
+    size_t at =
+        put_parts(token, header, strlen(header), claims, strlen(claims));
+    size_t n = sizeof(sig);
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 
-    token[at++] = '.';
-    at += code(token + at, claims, strlen(claims));
     assert_int_equal(EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, key), 1);
     assert_int_equal(EVP_DigestSign(ctx, sig, &n, (unsigned char *)token, at),
                      1);
     EVP_MD_CTX_free(ctx);
     if (EVP_PKEY_get_base_id(key) == EVP_PKEY_EC) n = raw_of(sig, n);
-    token[at++] = '.';
-    code(token + at, sig, n);
+    put_signature(token, at, sig, n);
     return token;
 }
 
