@@ -37,13 +37,7 @@ typedef struct bl_complaint_t {
 
 #define BL_NO_COMPLAINT                                                        \
     {                                                                          \
-        "",                                                                    \
-        {                                                                      \
-            NULL,                                                              \
-            {                                                                  \
-                "", "", ""                                                     \
-            }                                                                  \
-        }                                                                      \
+        .field = ""                                                            \
     }
 
 /* Says en with its values, a const char * for each. */

@@ -78,12 +78,12 @@ const char *bl_sign_key_complaint(bl_sign_t kind, const char *key, size_t len)
     is_fit = pkey && fits(kind, pkey);
     EVP_PKEY_free(pkey);
     if (is_fit) return NULL;
-    return kind == BL_SIGN_ES256
-               ? BL_SAY(
-                     "must be a public key on the curve P-256 in PEM for ES256")
-               : BL_SAY("must be an RSA public key of 2048 bits or more in PEM "
-                        "for "
-                        "RS256");
+    if (kind == BL_SIGN_ES256) {
+        return BL_SAY("must be a public key on the curve P-256 in PEM for "
+                      "ES256");
+    }
+    return BL_SAY("must be an RSA public key of 2048 bits or more in PEM for "
+                  "RS256");
 }
 
 static int verify_mac(const char *key, size_t key_len, const char *text,

@@ -32,12 +32,6 @@ static int send_one(bl_admin_call_t *a, int status, apr_int64_t id,
     return bl_admin_send(a, status, caller);
 }
 
-static int refuse(bl_admin_call_t *a, apr_status_t rv,
-                  const bl_complaint_t *why)
-{
-    return bl_admin_complain(a, rv, why);
-}
-
 /* --- read --------------------------------------------------------------- */
 
 static int callers(bl_admin_call_t *a)
@@ -75,15 +69,16 @@ static int caller(bl_admin_call_t *a)
 
 static int add(bl_admin_call_t *a)
 {
-    bl_complaint_t why = BL_NO_COMPLAINT;
+    bl_change_t change = {0};
     char token[BL_CLIENT_TOKEN_TEXT + 1];
     apr_int64_t id;
     apr_status_t rv;
     int rc;
 
-    rv = bl_store_do_client_add(a->store, &a->who, a->body, &id, token, &why);
+    rv =
+        bl_store_do_client_add(a->store, &a->who, a->body, &id, token, &change);
     if (rv == BL_E_CONFLICT) return bl_admin_problem(a, rv, "name", NULL);
-    if (rv != APR_SUCCESS) return refuse(a, rv, &why);
+    if (rv != APR_SUCCESS) return bl_admin_refuse(a, rv, &change);
     rc = send_one(a, HTTP_CREATED, id, *token ? token : NULL);
     bl_secret_wipe(token, sizeof(token));
     return rc;
@@ -97,10 +92,9 @@ static int patch(bl_admin_call_t *a)
     int rc;
 
     if (!read_id(a, &id, &rc) || !bl_admin_version(a, &change, &rc)) return rc;
-    rv = bl_store_do_client_patch(a->store, &a->who, id, change.revision,
-                                  a->body, &change.why);
+    rv = bl_store_do_client_patch(a->store, &a->who, id, a->body, &change);
     return rv == APR_SUCCESS ? send_one(a, HTTP_OK, id, NULL)
-                             : refuse(a, rv, &change.why);
+                             : bl_admin_refuse(a, rv, &change);
 }
 
 static int do_verb(bl_admin_call_t *a, bl_client_verb_t verb)
@@ -111,9 +105,8 @@ static int do_verb(bl_admin_call_t *a, bl_client_verb_t verb)
     int rc;
 
     if (!read_id(a, &id, &rc) || !bl_admin_version(a, &change, &rc)) return rc;
-    rv = bl_store_do_client_verb(a->store, &a->who, id, change.revision, verb,
-                                 &change.why);
-    if (rv != APR_SUCCESS) return refuse(a, rv, &change.why);
+    rv = bl_store_do_client_verb(a->store, &a->who, id, verb, &change);
+    if (rv != APR_SUCCESS) return bl_admin_refuse(a, rv, &change);
     return verb == BL_CLIENT_DELETE ? bl_admin_send_nothing(a)
                                     : send_one(a, HTTP_OK, id, NULL);
 }

@@ -207,20 +207,20 @@ static int members(request_rec *r, bl_call_t *call, const char *id,
 
 /* --- the routes --------------------------------------------------------- */
 
-/* A member sees it as its owner does, and changes nothing of it. */
+/* A member sees it as its owner does, and changes nothing of it: from here on
+ * the call is the owner's, who is who makes it. */
 static apr_status_t enter(request_rec *r, bl_call_t *call, const char *id,
-                          const char *rest)
+                          const char *rest, const bl_principal_t *who)
 {
-    const bl_principal_t who = call->principal;
     int is_change = r->method_number != M_GET && strcmp(rest, "/members");
     apr_status_t rv = APR_SUCCESS;
 
     if (bl_shared_id_is(id)) {
-        rv = bl_store_shared_owner(bl_engine_store(call->engine), who.text, id,
+        rv = bl_store_shared_owner(bl_engine_store(call->engine), who->text, id,
                                    call->principal.text);
     }
     if (rv == APR_SUCCESS && is_change &&
-        !bl_principal_owns(&who, call->principal.text))
+        !bl_principal_owns(who, call->principal.text))
     {
         rv = BL_E_FORBIDDEN;
     }
@@ -251,7 +251,7 @@ int bl_handle_conversations(request_rec *r, bl_call_t *call)
     }
     if (!slash) slash = "";
     who = call->principal;
-    rv = enter(r, call, id, slash);
+    rv = enter(r, call, id, slash, &who);
     if (rv != APR_SUCCESS) return bl_call_problem(r, call, rv, NULL);
     if (!*slash || !slash[1]) return one(r, call, id);
     if (!strcmp(slash, "/export")) return export_it(r, call, id);

@@ -216,9 +216,10 @@ apr_status_t bl_client_settings_apply(json_t *settings, const json_t *fields,
         {
             continue;
         }
-        if (!m)
+        if (!m) {
             return bl_complain(e, name,
                                BL_SAY("is not a member of this object"));
+        }
         if (!json_object_get(settings, name)) {
             return bl_complain(e, name, BL_SAY("is of JWT issuers only"));
         }

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/errors.h"
+#include "store/api_keys.h"
 #include "store/audit.h"
 #include "store/lists.h"
 #include "store/names.h"
@@ -16,16 +17,15 @@
 typedef struct client_call_t {
     const bl_admin_who_t *who;
     const json_t *fields;
-    apr_int64_t id, version;
+    apr_int64_t id;
+    bl_change_t *change;
     bl_client_verb_t verb;
     const unsigned char *hash; /* of a new token */
     const char *last4;
-    bl_complaint_t *e;
 } client_call_t;
 
 typedef struct row_t {
     char name[BL_CLIENT_NAME_MOST + 1];
-    apr_int64_t revision;
     json_t *settings;
 } row_t;
 
@@ -86,9 +86,10 @@ int bl_client_may_app(const bl_client_t *client, const char *app)
 
 /* --- one row ------------------------------------------------------------ */
 
+/* BL_E_NOT_FOUND, BL_E_VERSION_CONFLICT; row->settings are the caller's to
+ * release, also then. */
 static apr_status_t read_row(bl_db_t *db, const client_call_t *c, row_t *row)
 {
-    bl_say_number_t now;
     static const char sql[] =
         "SELECT name, revision, settings FROM client WHERE id = ?1";
     sqlite3_stmt *st = bl_db_stmt(db, sql);
@@ -102,20 +103,13 @@ static apr_status_t read_row(bl_db_t *db, const client_call_t *c, row_t *row)
         const char *text = (const char *)sqlite3_column_text(st, 2);
 
         bl_db_copy(st, 0, row->name, sizeof(row->name));
-        row->revision = sqlite3_column_int64(st, 1);
         row->settings = json_loads(text ? text : "{}", 0, NULL);
-        if (!row->settings) rv = BL_E_STORE_CORRUPT;
+        rv = row->settings
+                 ? bl_check_revision(c->change, sqlite3_column_int64(st, 1))
+                 : BL_E_STORE_CORRUPT;
     }
     bl_db_done(st);
-    if (rv == APR_EOF) return BL_E_NOT_FOUND;
-    if (rv == APR_SUCCESS && c->version != BL_ANY_VERSION &&
-        c->version != row->revision)
-    {
-        bl_complain(c->e, "", BL_SAY("Its version is now {1}."),
-                    bl_say_number(now, row->revision));
-        rv = BL_E_VERSION_CONFLICT;
-    }
-    return rv;
+    return rv == APR_EOF ? BL_E_NOT_FOUND : rv;
 }
 
 /* Names of the members that were sent, for the audit. */
@@ -163,16 +157,18 @@ static apr_status_t check_new(const client_call_t *c)
     if (!json_is_string(name) || !bl_name_is_valid(json_string_value(name)) ||
         json_string_length(name) > BL_CLIENT_NAME_MOST)
     {
-        return bl_complain(c->e, "name",
+        return bl_complain(&c->change->why, "name",
                            BL_SAY("must be 1 to {1} letters, digits, dots, "
                                   "hyphens and underscores"),
                            bl_say_number(most, BL_CLIENT_NAME_MOST));
     }
     if (kind && (!word || (strcmp(word, "token") && strcmp(word, "jwt")))) {
-        return bl_complain(c->e, "kind", BL_SAY("must be token or jwt"));
+        return bl_complain(&c->change->why, "kind",
+                           BL_SAY("must be token or jwt"));
     }
     return enabled && !json_is_boolean(enabled)
-               ? bl_complain(c->e, "enabled", BL_SAY("must be true or false"))
+               ? bl_complain(&c->change->why, "enabled",
+                             BL_SAY("must be true or false"))
                : APR_SUCCESS;
 }
 
@@ -204,9 +200,9 @@ static apr_status_t do_add(bl_db_t *db, void *ctx)
     client_call_t *c = ctx;
     json_t *settings = bl_client_settings_new(!c->hash);
     char *text = NULL;
-    apr_status_t rv =
-        settings ? bl_client_settings_apply(settings, c->fields, 1, c->e)
-                 : APR_ENOMEM;
+    apr_status_t rv = settings ? bl_client_settings_apply(settings, c->fields,
+                                                          1, &c->change->why)
+                               : APR_ENOMEM;
 
     if (rv == APR_SUCCESS) {
         if (c->hash) {
@@ -239,9 +235,9 @@ static apr_status_t make_token(char token[BL_CLIENT_TOKEN_TEXT + 1])
 apr_status_t bl_store_do_client_add(bl_store_t *s, const bl_admin_who_t *who,
                                     const json_t *fields, apr_int64_t *pid,
                                     char token[BL_CLIENT_TOKEN_TEXT + 1],
-                                    bl_complaint_t *e)
+                                    bl_change_t *change)
 {
-    client_call_t c = {who, fields, 0, 0, 0, NULL, NULL, e};
+    client_call_t c = {.who = who, .fields = fields, .change = change};
     unsigned char hash[BL_SHA256_BYTES];
     apr_status_t rv = check_new(&c);
 
@@ -284,7 +280,8 @@ static apr_status_t do_patch(bl_db_t *db, void *ctx)
     apr_status_t rv = read_row(db, c, &row);
 
     if (rv == APR_SUCCESS) {
-        rv = bl_client_settings_apply(row.settings, c->fields, 0, c->e);
+        rv = bl_client_settings_apply(row.settings, c->fields, 0,
+                                      &c->change->why);
     }
     if (rv == APR_SUCCESS) {
         text = json_dumps(row.settings, JSON_COMPACT);
@@ -298,10 +295,11 @@ static apr_status_t do_patch(bl_db_t *db, void *ctx)
 }
 
 apr_status_t bl_store_do_client_patch(bl_store_t *s, const bl_admin_who_t *who,
-                                      apr_int64_t id, apr_int64_t version,
-                                      const json_t *fields, bl_complaint_t *e)
+                                      apr_int64_t id, const json_t *fields,
+                                      bl_change_t *change)
 {
-    client_call_t c = {who, fields, id, version, 0, NULL, NULL, e};
+    client_call_t c = {
+        .who = who, .fields = fields, .id = id, .change = change};
 
     return bl_store_do(s, do_patch, &c);
 }
@@ -339,7 +337,7 @@ static apr_status_t do_verb(bl_db_t *db, void *ctx)
         json_object_get(row.settings, "revoked"))
     {
         bl_complain(
-            c->e, "",
+            &c->change->why, "",
             BL_SAY("It was revoked, which is for good: add a new one."));
         rv = BL_E_CONFLICT;
     }
@@ -355,10 +353,10 @@ static apr_status_t do_verb(bl_db_t *db, void *ctx)
 }
 
 apr_status_t bl_store_do_client_verb(bl_store_t *s, const bl_admin_who_t *who,
-                                     apr_int64_t id, apr_int64_t version,
-                                     bl_client_verb_t verb, bl_complaint_t *e)
+                                     apr_int64_t id, bl_client_verb_t verb,
+                                     bl_change_t *change)
 {
-    client_call_t c = {who, NULL, id, version, verb, NULL, NULL, e};
+    client_call_t c = {.who = who, .id = id, .verb = verb, .change = change};
 
     return bl_store_do(s, do_verb, &c);
 }

@@ -5,9 +5,9 @@
  *
  * OWNERSHIP  a bl_client_t belongs to its catalog.
  * THREADS    _do_: any but the reactor. A catalog's are read by any.
- * ERRORS     BL_E_BAD_VALUE, and e says which member; BL_E_CONFLICT the name
- *            is taken, or it is revoked; BL_E_VERSION_CONFLICT, e->text has
- *            the version there is; BL_E_NOT_FOUND; those of the store.
+ * ERRORS     BL_E_BAD_VALUE, change->why says which member; BL_E_CONFLICT: the
+ *            name is taken, or it is revoked; BL_E_VERSION_CONFLICT and
+ *            BL_E_NOT_FOUND; those of the store.
  */
 #ifndef BL_CLIENTS_H
 #define BL_CLIENTS_H
@@ -60,12 +60,11 @@ int bl_client_may_app(const bl_client_t *client, const char *app);
 apr_status_t bl_store_do_client_add(bl_store_t *s, const bl_admin_who_t *who,
                                     const json_t *fields, apr_int64_t *pid,
                                     char token[BL_CLIENT_TOKEN_TEXT + 1],
-                                    bl_complaint_t *e);
+                                    bl_change_t *change);
 
-#define BL_ANY_VERSION 0
 apr_status_t bl_store_do_client_patch(bl_store_t *s, const bl_admin_who_t *who,
-                                      apr_int64_t id, apr_int64_t version,
-                                      const json_t *fields, bl_complaint_t *e);
+                                      apr_int64_t id, const json_t *fields,
+                                      bl_change_t *change);
 
 typedef enum {
     BL_CLIENT_ENABLE,
@@ -74,8 +73,8 @@ typedef enum {
     BL_CLIENT_DELETE
 } bl_client_verb_t;
 apr_status_t bl_store_do_client_verb(bl_store_t *s, const bl_admin_who_t *who,
-                                     apr_int64_t id, apr_int64_t version,
-                                     bl_client_verb_t verb, bl_complaint_t *e);
+                                     apr_int64_t id, bl_client_verb_t verb,
+                                     bl_change_t *change);
 
 /* One caller as JSON, without its token; *pversion may be NULL. */
 apr_status_t bl_store_client(bl_store_t *s, apr_int64_t id,

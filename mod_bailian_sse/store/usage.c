@@ -41,8 +41,8 @@ apr_status_t bl_usage_add(bl_db_t *db, const bl_usage_t *u)
 {
     static const char sql[] =
         "SELECT coalesce(s.asker, c.owner), s.app FROM stream s"
-        " JOIN message m ON m.id = s.id JOIN conversation c ON c.id = "
-        "m.conversation_id WHERE s.id = ?1";
+        " JOIN message m ON m.id = s.id"
+        " JOIN conversation c ON c.id = m.conversation_id WHERE s.id = ?1";
     sqlite3_stmt *st = bl_db_stmt(db, sql);
     apr_status_t rv;
 

@@ -108,7 +108,7 @@ static void tell(const bl_tool_t *t, apr_int64_t id, const char *token)
 
 static int add(bl_tool_t *t, const char *name, json_t *fields)
 {
-    bl_complaint_t e = BL_NO_COMPLAINT;
+    bl_change_t change = {0};
     char token[BL_CLIENT_TOKEN_TEXT + 1];
     apr_int64_t id;
     int code = read_public_key(t, fields);
@@ -117,15 +117,15 @@ static int add(bl_tool_t *t, const char *name, json_t *fields)
     if (!code) code = bl_tool_open(t, BL_OPEN_WORK);
     if (code) return code;
     json_object_set_new(fields, "name", json_string(name));
-    rv = bl_store_do_client_add(t->store, &t->who, fields, &id, token, &e);
-    if (rv != APR_SUCCESS) return failed(t, name, rv, &e);
+    rv = bl_store_do_client_add(t->store, &t->who, fields, &id, token, &change);
+    if (rv != APR_SUCCESS) return failed(t, name, rv, &change.why);
     tell(t, id, token);
     return BL_DONE;
 }
 
 static int put(bl_tool_t *t, const char *name, json_t *fields)
 {
-    bl_complaint_t e = BL_NO_COMPLAINT;
+    bl_change_t change = {0};
     apr_int64_t id;
     int code = read_public_key(t, fields);
     apr_status_t rv;
@@ -134,10 +134,9 @@ static int put(bl_tool_t *t, const char *name, json_t *fields)
     if (code) return code;
     rv = bl_store_client_id(t->store, name, &id);
     if (rv == APR_SUCCESS) {
-        rv = bl_store_do_client_patch(t->store, &t->who, id, BL_ANY_VERSION,
-                                      fields, &e);
+        rv = bl_store_do_client_patch(t->store, &t->who, id, fields, &change);
     }
-    if (rv != APR_SUCCESS) return failed(t, name, rv, &e);
+    if (rv != APR_SUCCESS) return failed(t, name, rv, &change.why);
     tell(t, id, "");
     return BL_DONE;
 }
@@ -158,9 +157,9 @@ static int with_fields(bl_tool_t *t, const char *verb, int argc, char **argv)
     return code;
 }
 
-static int change(bl_tool_t *t, const char *name, bl_client_verb_t verb)
+static int apply(bl_tool_t *t, const char *name, bl_client_verb_t verb)
 {
-    bl_complaint_t e = BL_NO_COMPLAINT;
+    bl_change_t change = {0};
     apr_int64_t id;
     int code = bl_tool_open(t, BL_OPEN_WORK);
     apr_status_t rv;
@@ -168,10 +167,9 @@ static int change(bl_tool_t *t, const char *name, bl_client_verb_t verb)
     if (code) return code;
     rv = bl_store_client_id(t->store, name, &id);
     if (rv == APR_SUCCESS) {
-        rv = bl_store_do_client_verb(t->store, &t->who, id, BL_ANY_VERSION,
-                                     verb, &e);
+        rv = bl_store_do_client_verb(t->store, &t->who, id, verb, &change);
     }
-    if (rv != APR_SUCCESS) return failed(t, name, rv, &e);
+    if (rv != APR_SUCCESS) return failed(t, name, rv, &change.why);
     tell(t, id, "");
     return BL_DONE;
 }
@@ -210,7 +208,7 @@ int bl_command_caller(bl_tool_t *t, int argc, char **argv)
     }
     for (i = 0; argc == 2 && i < 4; i++) {
         if (!strcmp(verb, verbs[i])) {
-            return change(t, argv[1], (bl_client_verb_t)i);
+            return apply(t, argv[1], (bl_client_verb_t)i);
         }
     }
     return bl_fail(t, BL_USAGE,
