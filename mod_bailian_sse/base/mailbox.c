@@ -93,6 +93,16 @@ apr_status_t bl_mailbox_offer(bl_mailbox_t *m, bl_letter_t *letter)
     return put(m, letter, 1, 1);
 }
 
+int bl_mailbox_has_mail(bl_mailbox_t *m)
+{
+    int has;
+
+    pthread_mutex_lock(&m->lock);
+    has = m->first != NULL;
+    pthread_mutex_unlock(&m->lock);
+    return has;
+}
+
 void bl_mailbox_run(bl_mailbox_t *m, int *pran)
 {
     apr_uint64_t count;

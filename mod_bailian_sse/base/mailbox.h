@@ -8,7 +8,7 @@
  * letters marked as new work are refused when the box is full (R05).
  *
  * OWNERSHIP  a posted letter belongs to the box until its fn runs.
- * THREADS    post: any. take, fd: the owner. Wake-ups coalesce.
+ * THREADS    post: any. has_mail, run, fd: the owner. Wake-ups coalesce.
  */
 #ifndef BL_MAILBOX_H
 #define BL_MAILBOX_H
@@ -39,6 +39,9 @@ void bl_mailbox_leave(bl_mailbox_t *m, bl_letter_t *letter);
 
 /* BL_E_OVERLOADED when full: nothing was posted. */
 apr_status_t bl_mailbox_offer(bl_mailbox_t *m, bl_letter_t *letter);
+
+/* Something was posted or left, and not run yet. */
+int bl_mailbox_has_mail(bl_mailbox_t *m);
 
 /* Runs what has been posted, oldest first; *pran says how many. */
 void bl_mailbox_run(bl_mailbox_t *m, int *pran);

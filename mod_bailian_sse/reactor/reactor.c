@@ -34,6 +34,7 @@ struct bl_reactor_t {
     int epoll_fd;
     bl_mailbox_t *mailbox;
     bl_watch_t mailbox_watch;
+    int is_mail_read; /* in this turn */
     bl_timers_t timers;
     bl_deferred_t *deferred;
     CURLM *multi;
@@ -351,6 +352,8 @@ static void on_mail(void *ctx, unsigned events)
     int ran;
 
     (void)events;
+    if (r->is_mail_read) return; /* once a turn: what comes now waits */
+    r->is_mail_read = 1;
     bl_mailbox_run(r->mailbox, &ran);
 }
 
@@ -390,7 +393,10 @@ static void turn(bl_reactor_t *r)
     r->event_count = n > 0 ? n : 0;
     r->now = bl_clock_ms();
     __atomic_store_n(&r->turn_began, r->now, __ATOMIC_RELAXED);
-    if (!n) on_mail(r, 0); /* what was left without a wake-up */
+    /* Before the sockets, and not when epoll gets to it: of 5,000 that are
+     * ready it names 512 a turn, and a letter would wait for ten turns. */
+    r->is_mail_read = 0;
+    if (bl_mailbox_has_mail(r->mailbox)) on_mail(r, 0);
     work(r);
     took = bl_clock_ms() - r->now;
     __atomic_store_n(&r->turn_began, 0, __ATOMIC_RELAXED);

@@ -117,11 +117,14 @@ static void test_mailbox_wakes_its_owner_once_for_many(void **state)
     make_notes(notes, 4);
     assert_int_equal(bl_mailbox_create(&m, 10), APR_SUCCESS);
     assert_false(is_readable(m));
+    assert_false(bl_mailbox_has_mail(m));
     for (i = 0; i < 4; i++)
         bl_mailbox_post(m, &notes[i].letter);
     assert_true(is_readable(m));
+    assert_true(bl_mailbox_has_mail(m));
     bl_mailbox_run(m, &ran);
     assert_false(is_readable(m));
+    assert_false(bl_mailbox_has_mail(m));
     bl_mailbox_destroy(m);
 }
 

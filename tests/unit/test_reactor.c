@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 
 static bl_reactor_t *r;
 
@@ -340,6 +341,93 @@ static void test_reactor_watch_cleared_in_its_turn_is_not_told(void **state)
     assert_int_equal(heard(0) + heard(1), 1);
 }
 
+/* More than one turn takes of them. */
+#define CROWD 600
+
+static bl_watch_t crowd[CROWD];
+static int served, served_before;
+
+/* The first of them is where the reactor is held. */
+static void serve(void *ctx, unsigned events)
+{
+    bl_watch_t *w = ctx;
+    apr_uint64_t n;
+
+    (void)events;
+    if (read(w->fd, &n, sizeof(n)) != sizeof(n)) return;
+    if (w == &crowd[0])
+        wait_at_gate(NULL);
+    else
+        __atomic_add_fetch(&served, 1, __ATOMIC_RELEASE);
+}
+
+static void watch_crowd(void *ctx)
+{
+    int i, fd;
+
+    (void)ctx;
+    memset(crowd, 0, sizeof(crowd));
+    for (i = 0; i < CROWD; i++) {
+        fd = eventfd(0, EFD_NONBLOCK);
+        crowd[i].fd = -1;
+        crowd[i].fn = serve;
+        crowd[i].ctx = &crowd[i];
+        if (fd >= 0) bl_watch_rt_set(r, &crowd[i], fd, EPOLLIN);
+    }
+}
+
+static void leave_crowd(void *ctx)
+{
+    int i, fd;
+
+    (void)ctx;
+    for (i = 0; i < CROWD; i++) {
+        fd = crowd[i].fd;
+        bl_watch_rt_clear(&crowd[i]);
+        close(fd);
+    }
+}
+
+static void call(int i)
+{
+    static const apr_uint64_t one = 1;
+
+    assert_int_equal(write(crowd[i].fd, &one, sizeof(one)), sizeof(one));
+}
+
+static void note_served(bl_letter_t *letter)
+{
+    served_before = served;
+    count_one(letter);
+}
+
+/* What an admin does, and what the live page is told, does not queue up behind
+ * thousands of streams. */
+static void test_reactor_letter_goes_before_a_crowd_of_sockets(void **state)
+{
+    bl_letter_t letter = {NULL, note_served};
+    int i;
+
+    (void)state;
+    counted = served = served_before = 0;
+    sem_init(&gate, 0, 0);
+    sem_init(&at_gate, 0, 0);
+    on_reactor(r, watch_crowd, NULL);
+    call(0);
+    while (sem_wait(&at_gate))
+        ;
+    for (i = 1; i < CROWD; i++)
+        call(i);
+    bl_reactor_post(r, &letter);
+    sem_post(&gate);
+    wait_until(__atomic_load_n(&counted, __ATOMIC_ACQUIRE) == 1);
+    assert_int_equal(served_before, 0);
+    wait_until(__atomic_load_n(&served, __ATOMIC_ACQUIRE) == CROWD - 1);
+    on_reactor(r, leave_crowd, NULL);
+    sem_destroy(&gate);
+    sem_destroy(&at_gate);
+}
+
 /* --- deferred work ---------------------------------------------------------
  */
 
@@ -409,6 +497,7 @@ int main(void)
         with_reactor(test_reactor_timer_disarmed_does_not_ring),
         with_reactor(test_reactor_watch_is_told_when_its_descriptor_is_ready),
         with_reactor(test_reactor_watch_cleared_in_its_turn_is_not_told),
+        with_reactor(test_reactor_letter_goes_before_a_crowd_of_sockets),
         with_reactor(test_reactor_deferred_runs_once_at_the_end_of_the_turn),
     };
 
