@@ -2,13 +2,15 @@
 // The language of the page. Every sentence that is seen is in words/, as
 // [English, Chinese].
 import alerts from './words/alerts.js';
+import audit from './words/audit.js';
 import codes from './words/codes.js';
 import common from './words/common.js';
 import live from './words/live.js';
 import manage from './words/manage.js';
 import records from './words/records.js';
+import upstream from './words/upstream.js';
 
-const words = { ...alerts, ...codes, ...common, ...live, ...manage, ...records };
+const words = { ...alerts, ...audit, ...codes, ...common, ...live, ...manage, ...records, ...upstream };
 
 function stored(name) {
   try {
@@ -46,6 +48,17 @@ export const term = (kind, value) => (has(`${kind}.${value}`) ? t(`${kind}.${val
 
 // All of a kind: [value, word].
 export const terms = (kind) => Object.keys(words).filter((name) => name.startsWith(`${kind}.`)).map((name) => [name.slice(kind.length + 1), t(name)]);
+
+// An upstream's own code, and behind it what it means, where that is known.
+const folded = (code) => code.toLowerCase().replaceAll('_', '');
+const upstreamCodes = new Map(Object.keys(upstream).map((name) => [folded(name.slice('upstream.'.length)), name]));
+
+export function upstreamCode(code) {
+  for (let part = folded(code ?? ''); part; part = part.slice(0, Math.max(0, part.lastIndexOf('.')))) {
+    if (upstreamCodes.has(part)) return t('upstream.said', { code, means: t(upstreamCodes.get(part)) });
+  }
+  return code || '–';
+}
 
 export function switchLanguage() {
   language = isChinese() ? 'en' : 'zh';

@@ -229,7 +229,7 @@ static int key_added(bl_tool_t *t, const char *upstream, const char *name,
             printf("{\"ok\":true,\"id\":%" APR_INT64_T_FMT "}\n", id);
         }
         else {
-            printf("Key %" APR_INT64_T_FMT " is in use within a second.\n", id);
+            printf("Key %" APR_INT64_T_FMT " is in use from now on.\n", id);
         }
         return BL_DONE;
     case BL_E_NOT_FOUND:

@@ -60,6 +60,28 @@ test('every code of docs/errors.md has its words', () => {
 
 // --- numbers
 
+const sources = (under) => readdirSync(join(folder, '../../mod_bailian_sse', under), { recursive: true }).filter((name) => name.endsWith('.c'))
+  .map((name) => readFileSync(join(folder, '../../mod_bailian_sse', under, name), 'utf8'));
+
+test('every action that the audit knows has its words, and no other', () => {
+  const found = new Set();
+  for (const text of [...sources('store'), ...sources('httpd')]) {
+    for (const [, action] of text.matchAll(/"((?:key|upstream|app|caller|alert|stream|conversation|setting|admin)(?:\.[a-z]+){1,2})"/g)) {
+      if (!/\.(h|md|json)$/.test(action)) found.add(`action.${action}`);
+    }
+  }
+  assert.ok(found.size > 30);
+  assert.deepEqual(Object.keys(words).filter((name) => name.startsWith('action.')).sort(), [...found].sort());
+});
+
+test('every code of Bailian that is told apart has its meaning', () => {
+  const known = new Set(Object.keys(words).filter((name) => name.startsWith('upstream.')).map((name) => name.slice(9).toLowerCase().replaceAll('_', '')));
+  const [, table] = /code_t codes\[\] = \{(.*?)\n\};/s.exec(readFileSync(join(folder, '../../mod_bailian_sse/upstream/app_errors.c'), 'utf8'));
+  const codes = [...table.matchAll(/\{"([^"]+)",/g)].map(([, code]) => code);
+  assert.ok(codes.length > 50);
+  assert.deepEqual(codes.filter((code) => !known.has(code.toLowerCase().replaceAll('_', ''))), []);
+});
+
 test('durations read as people say them', () => {
   const all = [[-1, '–'], [null, '–'], [0, '0 ms'], [999, '999 ms'], [4250, '4.2 s'], [59999, '59.9 s'], [65000, '1:05'], [7389000, '2:03:09']];
   for (const [ms, text] of all) assert.equal(format.duration(ms), text);

@@ -5,7 +5,7 @@ import { keepCharts, makeChart } from '../chart.js';
 import { append, h } from '../dom.js';
 import { bytes, count, duration, moment, NONE, tail } from '../format.js';
 import { makePaged } from '../paged.js';
-import { t, term, terms } from '../text.js';
+import { t, term, terms, upstreamCode } from '../text.js';
 import { idColumn } from './live.js';
 import { outcomeState } from './stream.js';
 
@@ -18,7 +18,7 @@ const COLUMNS = [
   { id: 'endedAt', text: (s) => moment(s.endedAt) },
   { id: 'outcome', text: (s) => term('outcome', s.outcome), badge: (s) => outcomeState(s.outcome) },
   { id: 'code', text: (s) => term('code', s.code), title: (s) => s.code },
-  { id: 'upstreamCode', text: (s) => s.upstreamCode ?? NONE, title: (s) => s.upstreamCode },
+  { id: 'upstreamCode', text: (s) => upstreamCode(s.upstreamCode), title: (s) => upstreamCode(s.upstreamCode) },
   { id: 'attempts', number: 1, text: (s) => count(s.attempts.length), title: (s) => s.attempts.map((a) => `${a.n}: ${term('code', a.class)}`).join(', ') },
   { id: 'owner', text: (s) => s.owner, title: (s) => s.owner },
   { id: 'app', text: (s) => s.app },

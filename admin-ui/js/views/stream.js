@@ -5,7 +5,7 @@ import { explain } from '../dialog.js';
 import { append, button, fillList, h, notice, replace, section, setState, setText } from '../dom.js';
 import { age, bytes, count, duration, moment, rate, tail } from '../format.js';
 import { makeTable } from '../table.js';
-import { t, term } from '../text.js';
+import { t, term, upstreamCode } from '../text.js';
 import { phaseState, stopStreams } from './live.js';
 
 export const outcomeState = (outcome) => ({ completed: 'good', length: 'good', cancelled: '', live: 'busy' })[outcome] ?? 'bad';
@@ -15,7 +15,7 @@ const badge = (text, state) => h('span', { class: 'badge', 'data-state': state }
 function facts(s) {
   const rows = [
     s.live ? [t('col.phase'), badge(term('phase', s.phase), phaseState(s.phase))]
-      : [t('col.outcome'), h('span', {}, badge(term('outcome', s.outcome), outcomeState(s.outcome)), ' ', [s.code && term('code', s.code), s.upstreamCode].filter(Boolean).join(' · '))],
+      : [t('col.outcome'), h('span', {}, badge(term('outcome', s.outcome), outcomeState(s.outcome)), ' ', [s.code && term('code', s.code), s.upstreamCode && upstreamCode(s.upstreamCode)].filter(Boolean).join(' · '))],
     [t('col.owner'), s.owner], [t('col.app'), s.app], [t('col.transport'), term('transport', s.transport)], [t('col.client'), s.client],
     [t('col.startedAt'), moment(s.startedAt)],
     s.live ? [t('col.age'), age(s.ageMs)] : [t('col.duration'), duration(s.durationMs)],
@@ -72,7 +72,7 @@ export function open(page) {
     { id: 'n', number: 1, text: (a) => count(a.n) },
     { id: 'class', text: (a) => term(a.class === 'ok' ? 'check' : 'code', a.class), title: (a) => a.class, badge: (a) => (a.class === 'ok' ? 'good' : 'bad') },
     { id: 'status', number: 1, text: (a) => (a.status ? String(a.status) : '–') },
-    { id: 'upstreamCode', text: (a) => a.code || '–' },
+    { id: 'upstreamCode', text: (a) => upstreamCode(a.code), title: (a) => upstreamCode(a.code) },
     { id: 'ms', number: 1, text: (a) => duration(a.ms) },
   ] });
   const stop = button(t('live.stop'), () => stopStreams([page.id]).then(refresh), { class: 'danger', hidden: true });

@@ -158,6 +158,7 @@ export default {
   'stream.back': ['Back to the list', '返回列表'],
   'stream.conversation': ['Conversation', '会话'],
   'stream.finish': ['Upstream’s finish', '上游结束标记'],
+  'upstream.said': ['{code}: {means}', '{code}：{means}'],
   'stream.model': ['Model', '模型'],
   'what.start': ['The question was accepted', '问题已受理'],
   'what.attempt': ['Attempt {n} began', '开始第 {n} 次尝试'],
