@@ -304,6 +304,9 @@ def test_p14_children_share_nothing_that_was_opened_before_the_fork(env):
     assert len(ids) == 24
     children = env.server.children()
     assert len(children) > 1
+    # Those that came last may still be starting: the base line waits for their
+    # engines, the last of their threads.
+    env.server.base_line()
     for pid in children:
         until(lambda: [name for name in opened(pid)
                        if name.endswith("bailian.db")], 20, "its database")
