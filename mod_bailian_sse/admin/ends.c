@@ -236,7 +236,7 @@ static int put_live(bl_engine_t *e, const char *id, bl_buf_t *out)
     bl_slot_t copy;
 
     if (!slot) return 0;
-    copy = *slot;
+    bl_slot_copy(&copy, slot);
     /* It ended meanwhile, and its place may have been taken. */
     if (bl_slot_find(shm, id, &child, &child_id) != slot) return 0;
     bl_buf_puts(out, "{\"live\":true,\"outcome\":\"live\",\"attempts\":[],");

@@ -273,7 +273,7 @@ static apr_status_t copy_page(const place_t *places, const bl_live_query_t *q,
     found->rows = malloc((size_t)n * sizeof(*found->rows));
     if (!found->rows) return APR_ENOMEM;
     for (i = 0; i < n; i++)
-        found->rows[i] = *places[q->skip + i].slot;
+        bl_slot_copy(&found->rows[i], places[q->skip + i].slot);
     found->count = n;
     return APR_SUCCESS;
 }

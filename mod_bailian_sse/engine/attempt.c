@@ -337,7 +337,8 @@ static apr_status_t pick_key(bl_live_t *live, char **psecret, bl_ms_t *pwait)
     rv = bl_targets_take_key(live->engine->conf.shm, live->app,
                              bl_live_now(live), &live->key, pwait);
     if (rv != APR_SUCCESS) return rv;
-    memcpy(live->slot->key_last4, live->key->last4, sizeof(live->key->last4));
+    bl_slot_put_text(live->slot->key_last4, sizeof(live->slot->key_last4),
+                     live->key->last4);
     return bl_key_open(live->engine->conf.keyring, live->key, psecret);
 }
 

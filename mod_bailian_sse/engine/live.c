@@ -404,11 +404,11 @@ apr_status_t bl_live_create(bl_live_t **plive, bl_engine_t *e,
     live->dialect = bl_dialect_find(app->upstream->kind);
     set_target(live);
     ask.parameters = app->parameters;
-    slot->attempts_most = (apr_uint32_t)live->limits.retries + 1;
-    snprintf(slot->app, sizeof(slot->app), "%.60s", app->name);
-    snprintf(slot->transport, sizeof(slot->transport), "%s", q->transport);
-    snprintf(slot->client, sizeof(slot->client), "%s",
-             q->client ? q->client : "");
+    bl_slot_set(slot, attempts_most, (apr_uint32_t)live->limits.retries + 1);
+    bl_slot_put_text(slot->app, 61, app->name);
+    bl_slot_put_text(slot->transport, sizeof(slot->transport), q->transport);
+    bl_slot_put_text(slot->client, sizeof(slot->client),
+                     q->client ? q->client : "");
     rv = live->dialect
              ? live->dialect->request(&live->target, &ask, &live->request)
              : BL_E_NO_APP;

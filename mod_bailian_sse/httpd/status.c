@@ -67,7 +67,8 @@ static void put_row(request_rec *r, const bl_shm_t *shm, const bl_slot_t *slot)
 
 static void put_list(request_rec *r, const bl_shm_t *shm)
 {
-    apr_uint32_t i;
+    apr_uint32_t i, top = __atomic_load_n(&shm->top, __ATOMIC_ACQUIRE);
+    bl_slot_t slot;
     int n = 0;
 
     ap_rputs("<table border=\"0\"><tr><th>Child</th><th>Stream</th>"
@@ -75,9 +76,10 @@ static void put_list(request_rec *r, const bl_shm_t *shm)
              "<th>Events</th><th>Bytes</th><th>Attempt</th><th>Readers</th>"
              "</tr>\n",
              r);
-    for (i = 0; i < shm->top && n < LIST_MOST; i++) {
-        if (BL_SLOT_STATE(shm->slots[i].word) != BL_SLOT_TAKEN) continue;
-        put_row(r, shm, &shm->slots[i]);
+    for (i = 0; i < top && n < LIST_MOST; i++) {
+        bl_slot_copy(&slot, &shm->slots[i]);
+        if (BL_SLOT_STATE(slot.word) != BL_SLOT_TAKEN) continue;
+        put_row(r, shm, &slot);
         n++;
     }
     ap_rputs("</table>\n", r);

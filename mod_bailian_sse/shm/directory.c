@@ -484,6 +484,27 @@ bl_slot_t *bl_slot_find(bl_shm_t *shm, const char *id, int *pchild,
     return slot;
 }
 
+/* Word by word: a plain copy may be made of reads of any size. */
+void bl_slot_copy(bl_slot_t *to, const bl_slot_t *from)
+{
+    typedef apr_uint64_t __attribute__((may_alias)) word_t;
+    const word_t *source = (const word_t *)(const void *)from;
+    word_t *target = (word_t *)(void *)to;
+    size_t i;
+
+    for (i = 0; i < sizeof(*from) / sizeof(word_t); i++)
+        target[i] = __atomic_load_n(&source[i], __ATOMIC_RELAXED);
+}
+
+void bl_slot_put_text(char *at, size_t size, const char *text)
+{
+    size_t i, len = strnlen(text, size - 1);
+
+    for (i = 0; i < len; i++)
+        __atomic_store_n(&at[i], text[i], __ATOMIC_RELAXED);
+    __atomic_store_n(&at[len], '\0', __ATOMIC_RELAXED);
+}
+
 int bl_slot_count(const bl_shm_t *shm)
 {
     int i, n = 0;

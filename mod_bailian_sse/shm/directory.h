@@ -57,6 +57,13 @@ int bl_slot_was_recent(const bl_shm_t *shm, const char *id);
 bl_slot_t *bl_slot_find(bl_shm_t *shm, const char *id, int *pchild,
                         apr_int64_t *pchild_id);
 
+/* A copy of a slot that changes meanwhile, to be read at leisure: each number
+ * in it is whole. */
+void bl_slot_copy(bl_slot_t *to, const bl_slot_t *from);
+
+/* Writes a text of a slot, size bytes at the most, under who copies it. */
+void bl_slot_put_text(char *at, size_t size, const char *text);
+
 int bl_slot_count(const bl_shm_t *shm);
 
 /* Never 0. */

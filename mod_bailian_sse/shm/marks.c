@@ -32,11 +32,11 @@ void bl_mark_add(bl_slot_t *slot, bl_ms_t now, bl_mark_kind_t what,
         return;
     }
     m = &slot->marks[place_of(count)];
-    m->at_ms = (apr_uint32_t)(now - slot->started_ms);
-    m->n = n;
-    m->status = (apr_uint16_t)status;
-    m->what = (unsigned char)what;
-    m->error = (unsigned char)(bl_error_line(why) + 1);
+    bl_slot_set(m, at_ms, (apr_uint32_t)(now - slot->started_ms));
+    bl_slot_set(m, n, n);
+    bl_slot_set(m, status, (apr_uint16_t)status);
+    bl_slot_set(m, what, (unsigned char)what);
+    bl_slot_set(m, error, (unsigned char)(bl_error_line(why) + 1));
     __atomic_store_n(&slot->mark_count, count + 1, __ATOMIC_RELEASE);
 }
 

@@ -3,6 +3,7 @@
 
 #include "crypto/token.h"
 #include "shm/directory.h"
+#include "shm/marks.h"
 #include "shm/stats.h"
 
 #include <pthread.h>
@@ -91,6 +92,57 @@ static void test_directory_finds_a_stream_by_its_id_while_it_lives(void **state)
     assert_string_not_equal(other, id);        /* ... another stream */
     assert_null(bl_slot_find(shm, id, &found_child, &child_id));
     assert_non_null(bl_slot_find(shm, other, &found_child, &child_id));
+}
+
+/* --- who copies a slot beside its owner ---------------------------------- */
+
+#define BOTH 0x100000001ull /* in each half of a number the same */
+#define CHANGES 20000
+
+static void *change_slot(void *ctx)
+{
+    bl_slot_t *slot = ctx;
+    apr_uint64_t i;
+
+    for (i = 1; i <= CHANGES; i++) {
+        bl_slot_set(slot, seq, i * BOTH);
+        bl_slot_put_text(slot->key_last4, sizeof(slot->key_last4), "abcd");
+        if (i % 1000) continue;
+        bl_mark_add(slot, slot->started_ms, BL_MARK_PAUSED, 1, APR_SUCCESS, 0);
+    }
+    return NULL;
+}
+
+/* The thread sanitizer looks on. */
+static void test_directory_copy_of_a_slot_has_whole_numbers(void **state)
+{
+    bl_slot_ask_t ask = ask_of(join(1), "user:li");
+    char id[BL_ID_TEXT + 1];
+    bl_slot_t *slot = take(&ask, id), copy;
+    pthread_t thread;
+
+    (void)state;
+    assert_int_equal(pthread_create(&thread, NULL, change_slot, slot), 0);
+    do {
+        bl_slot_copy(&copy, slot);
+        assert_int_equal(copy.seq % BOTH, 0);
+        assert_string_equal(copy.owner, "user:li");
+    } while (copy.seq < CHANGES * BOTH);
+    pthread_join(thread, NULL);
+    bl_slot_copy(&copy, slot);
+    assert_memory_equal(&copy, slot, sizeof(copy));
+    assert_int_equal(copy.mark_count, CHANGES / 1000);
+}
+
+static void test_directory_text_of_a_slot_is_cut_to_its_place(void **state)
+{
+    char at[5] = "zzzz";
+
+    (void)state;
+    bl_slot_put_text(at, sizeof(at), "abcdefg");
+    assert_string_equal(at, "abcd");
+    bl_slot_put_text(at, sizeof(at), "");
+    assert_string_equal(at, "");
 }
 
 /* C14: an id from outside names its slot's number: any number can come. */
@@ -762,6 +814,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         with_shm(test_directory_finds_a_stream_by_its_id_while_it_lives),
+        with_shm(test_directory_copy_of_a_slot_has_whole_numbers),
+        with_shm(test_directory_text_of_a_slot_is_cut_to_its_place),
         with_shm(test_directory_strange_ids_find_nothing),
         with_shm(test_directory_ceiling_of_a_principal_is_exact),
         with_shm(test_directory_ceiling_of_all_is_exact),
