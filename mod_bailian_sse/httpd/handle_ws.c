@@ -5,6 +5,7 @@
  * parked or its thread begins to serve it.
  */
 #include "handlers.h"
+#include "sink.h"
 #include "ws_socket.h"
 #include "shm/sockets.h"
 #include "wire/ws_handshake.h"
@@ -132,6 +133,7 @@ static int serve(request_rec *r, bl_call_t *call, const bl_ws_kind_t *kind,
     s->client = r->useragent_ip;
     s->request_id = bl_call_request_id(r);
     switch_protocols(r, accept);
+    bl_sink_expect_acks(r->connection, call->conf.slow_ms);
     if (call->conf.async != BL_ASYNC_SYNC) rc = bl_ws_park(r, s);
     return rc == DECLINED ? bl_ws_run_sync(r, s) : rc;
 }

@@ -120,6 +120,7 @@ int bl_sink_serve(request_rec *r, const bl_sink_plan_t *plan)
     {
         return bl_sink_run_ended(r, sink);
     }
+    bl_sink_expect_acks(r->connection, plan->slow_ms);
     if (!plan->is_sync_wanted) {
         rc = bl_sink_park(r, sink);
         if (rc != DECLINED) return rc;

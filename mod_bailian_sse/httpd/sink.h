@@ -80,6 +80,12 @@ bl_ms_t bl_sink_next_look(const bl_sink_t *sink);
 int bl_sink_is_slow(bl_sink_t *sink, bl_ms_t now);
 void bl_sink_tell_slow(const bl_sink_t *sink); /* counted and logged */
 
+/* A client that vanished without a word, in a tunnel say, acknowledges nothing
+ * and would take a quarter of an hour to be missed: the kernel gives it up
+ * after so long (C04; TCP_USER_TIMEOUT, RFC 5482). Somewhat later than we do,
+ * since it counts a client that is there and takes nothing as well. */
+void bl_sink_expect_acks(conn_rec *c, bl_ms_t ms);
+
 /* How long a thread that writes waits for a client that takes nothing: answers
  * what it was before, -1 where a connection has no socket of its own. */
 apr_interval_time_t bl_sink_set_patience(conn_rec *c, apr_interval_time_t wait);

@@ -10,6 +10,8 @@
 #include "base/clock.h"
 #include "shm/stats.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +23,7 @@
 #define STREAM_LOOK_MS 50
 #define KEEP_BYTES 4096         /* a waiting sink holds no more than this */
 #define ENDED_BYTES (16 * 1024) /* of an answer that had ended */
+#define ACK_GRACE_MS 5000
 
 typedef struct waiter_t {
     bl_sink_t *sink;
@@ -137,6 +140,17 @@ static void tell_lag(waiter_t *w)
     t->stream = s;
     bl_stream_ref(s);
     bl_reactor_post(w->reactor, &t->letter);
+}
+
+void bl_sink_expect_acks(conn_rec *c, bl_ms_t ms)
+{
+    apr_socket_t *csd = ap_get_conn_socket(c->master ? c->master : c);
+    unsigned limit = (unsigned)ms + ACK_GRACE_MS;
+    apr_os_sock_t fd;
+
+    if (csd && apr_os_sock_get(&fd, csd) == APR_SUCCESS) {
+        setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &limit, sizeof(limit));
+    }
 }
 
 apr_interval_time_t bl_sink_set_patience(conn_rec *c, apr_interval_time_t wait)

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from answers import TEA, assert_answer
-from env import build
+from answers import TEA, assert_answer, piece
+from env import build, canary, ws
 from env.polling import until
 from test_modes import modes
 
@@ -85,6 +85,44 @@ def test_c05_reader_may_stop_for_59_s_and_not_for_61(env):
     stuck.read()
     assert stuck.ended in ("cut", "reset")
     assert_prefix(stuck)
+
+
+# --- C04 --------------------------------------------------------------------
+TICKS = [piece(TEA[0]), {"repeat": {"times": -1, "interval": 0.1,
+                                    "steps": [piece(TEA[1])]}}]
+
+
+def assert_found(env, user):
+    """The upstream of a client that vanished is closed."""
+    until(lambda: not [r for r in env.bailian.requests()
+                       if r["state"] == "open"], 60, "the closed upstream")
+    env.bailian.say(*TEA)
+    assert_answer(env.ask(user=user))
+
+
+@modes("event", "event-sync")
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+@pytest.mark.server(locations=SLOW % "cancel")
+def test_c04_client_that_vanishes_is_found(env, tls):
+    """Packets are dropped: what was sent fits into the kernel's buffers for
+    hours, and no FIN comes."""
+    env.bailian.scenario(TICKS)
+    lost = env.ask_open(base="/slow", tls=tls)
+    lost.next_content()
+    lost.conn.vanish()
+    assert env.ended(lost, base="/slow", seconds=60)["outcome"] == "cancelled"
+    assert_found(env, "neighbour")
+
+
+@modes("event", "event-sync")
+@pytest.mark.server(locations=SLOW % "cancel")
+def test_c04_websocket_client_that_vanishes_is_found(env):
+    env.bailian.scenario(TICKS)
+    lost = ws.Socket(env.connect(), "/slow/ws/chat?userId=u1")
+    lost.say(canary.PROMPT)
+    assert lost.next() == TEA[0]
+    lost.conn.vanish()
+    assert_found(env, "neighbour")
 
 
 # --- C06 --------------------------------------------------------------------

@@ -6,6 +6,7 @@ that is not exact, and knows how a response ended: "clean" (last chunk or all
 of the length), "close" (by the connection, where that is the framing), "cut"
 or "reset".
 """
+import ctypes
 import json
 import select
 import socket
@@ -16,6 +17,8 @@ import time
 from .polling import FACTOR
 
 NO_BODY = (204, 304)
+SO_ATTACH_FILTER = 26           # <asm-generic/socket.h>
+DROP_ALL = struct.pack("HBBI", 0x06, 0, 0, 0)   # BPF_RET: keep 0 bytes
 
 
 class Silence(AssertionError):
@@ -57,6 +60,14 @@ class Raw:
 
     def close(self):
         self.sock.close()
+
+    def vanish(self):
+        """From now on nothing that is sent to this socket arrives: no byte,
+        no acknowledgement goes back, and the other side hears of no end."""
+        nothing = ctypes.create_string_buffer(DROP_ALL)
+        self.sock.setsockopt(
+            socket.SOL_SOCKET, SO_ATTACH_FILTER,
+            struct.pack("HP", len(DROP_ALL) // 8, ctypes.addressof(nothing)))
 
     def reset(self):
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
