@@ -5,6 +5,7 @@ import { BailianError, Lost } from './errors.js';
 import { orLost } from './exchange.js';
 import { fromMessage, parse } from './events.js';
 import { Line, Reading } from './line.js';
+import { randomId } from './random.js';
 
 const PASSING = ['draining', 'overloaded', 'store_unavailable'];
 
@@ -60,7 +61,7 @@ async function* read(received, control) {
 }
 
 // http: where the server is, and what is sent to it with each request.
-export function socketTransport(http, platform, randomId) {
+export function socketTransport(http, platform) {
   const lines = new Set();
 
   function lineFor(reading, { url, headers }) {

@@ -12,7 +12,6 @@
 // HTTP answer that is not held back), `isQuiet` (has no heartbeats).
 import { plainTransport } from './plain.js';
 import { pollTransport } from './polling.js';
-import { randomId } from './random.js';
 import { socketTransport } from './socket.js';
 import { sseTransport } from './sse.js';
 import { syncTransport } from './sync.js';
@@ -27,7 +26,7 @@ const ORDER = {
 export function transportsOf(platform, http, sleep, chosen) {
   const makers = {
     sse: () => sseTransport(http),
-    websocket: () => platform.connect && socketTransport(http, platform, randomId),
+    websocket: () => platform.connect && socketTransport(http, platform),
     text: () => plainTransport(http),
     download: () => platform.download && pollTransport(http, sleep, { name: 'download', reading: http.by(platform.download) }),
     poll: () => pollTransport(http, sleep),

@@ -1,5 +1,5 @@
 /*! bailian-stream. SPDX-License-Identifier: Apache-2.0. Made by build/sdk-umd.mjs: do not edit.
-    sources 1ff7d6d7613311121a5d6117e5238d30b57d44e94a40e09192431747d48e74e4 */
+    sources b973164a3e2a9773a324823ccd9fce06fec2ef4fff1475431bdc9ab5ceb98dcc */
 (function (root, make) {
   if (typeof module === 'object' && module.exports) module.exports = make(root);
   else if (typeof define === 'function' && define.amd) define([], function () { return make(root); });
@@ -2089,7 +2089,7 @@ var made = (() => {
       }
     });
   }
-  function socketTransport(http, platform, randomId2) {
+  function socketTransport(http, platform) {
     const lines = /* @__PURE__ */ new Set();
     function lineFor(reading, { url, headers }) {
       const name = JSON.stringify([url, headers]);
@@ -2110,7 +2110,7 @@ var made = (() => {
     return {
       name: "websocket",
       ask: (question, control) => run(messageOf(question), question.body.conversionItemId, control),
-      resume: ({ streamId, seq }, control) => run({ resume: { streamId, after: seq } }, randomId2(), control)
+      resume: ({ streamId, seq }, control) => run({ resume: { streamId, after: seq } }, randomId(), control)
     };
   }
 
@@ -2308,7 +2308,7 @@ var made = (() => {
   function transportsOf(platform, http, sleep2, chosen) {
     const makers = {
       sse: () => sseTransport(http),
-      websocket: () => platform.connect && socketTransport(http, platform, randomId),
+      websocket: () => platform.connect && socketTransport(http, platform),
       text: () => plainTransport(http),
       download: () => platform.download && pollTransport(http, sleep2, { name: "download", reading: http.by(platform.download) }),
       poll: () => pollTransport(http, sleep2),
