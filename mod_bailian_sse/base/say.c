@@ -9,9 +9,11 @@
 #include <string.h>
 
 static const bl_sentence_t sentences[] = {
-#define X(code, en, zh) {code, en, zh},
-    BL_SAY_TABLE(X)
+#define X(code, en, zh) {code, en, zh, 0},
+#define F(code, en, zh) {code, en, zh, 1},
+    BL_SAY_TABLE(X, F)
 #undef X
+#undef F
 };
 
 /* --- the table ---------------------------------------------------------- */
@@ -108,17 +110,6 @@ const char *bl_say_number(bl_say_number_t out, apr_int64_t n)
 
 /* --- text --------------------------------------------------------------- */
 
-static int is_of_field(const char *en)
-{
-    static const char *const begins[] = {"must ", "is ", "cannot ", "would "};
-    size_t i;
-
-    for (i = 0; i < sizeof(begins) / sizeof(begins[0]); i++) {
-        if (!strncmp(en, begins[i], strlen(begins[i]))) return 1;
-    }
-    return 0;
-}
-
 static size_t put(char *out, size_t len, const char *text)
 {
     int n = snprintf(out + len, BL_SAY_TEXT - len, "%s", text);
@@ -136,7 +127,7 @@ void bl_said_text(const bl_said_t *said, int is_zh, const char *field,
 
     *out = '\0';
     if (!text) return;
-    if (field && *field && is_of_field(said->en)) {
+    if (field && *field && s && s->is_of_field) {
         len = put(out, len, field);
         len = put(out, len, " ");
     }

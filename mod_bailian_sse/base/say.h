@@ -7,8 +7,8 @@
  * code and the Chinese text. Who answers the admin chooses the language. A
  * guard compares what is marked with the table.
  *
- * A text holds {1} to {3} for values. One that begins with "must", "is",
- * "cannot" or "would" is said of a field, whose name is put before it.
+ * A text holds {1} to {3} for values. The table tells which are said of a
+ * field, whose name is put before them.
  *
  * OWNERSHIP  en is borrowed for good: it is a constant. Values are copied, cut
  *            to BL_SAY_BYTES.
@@ -64,6 +64,7 @@ int bl_say_places(const char *en);
 /* Number of lines, and line i of them: for guards and documents. */
 typedef struct bl_sentence_t {
     const char *code, *en, *zh;
+    int is_of_field; /* the field's name goes before it */
 } bl_sentence_t;
 int bl_sentence_count(void);
 const bl_sentence_t *bl_sentence_at(int i);

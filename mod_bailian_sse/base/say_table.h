@@ -1,149 +1,150 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* say_table - every sentence for the admin: X(code, English, Chinese). Codes
-   are told to clients (docs/admin-api.md) and stay. */
+/* say_table - every sentence for the admin: X(code, English, Chinese) of one
+   that stands alone, F(...) of one that is said of a field, whose name is put
+   before it. Codes are told to clients (docs/admin-api.md) and stay. */
 #ifndef BL_SAY_TABLE_H
 #define BL_SAY_TABLE_H
 
-#define BL_SAY_TABLE(X)                                                                               \
-    X("text", "must be a text without control characters",                                            \
+#define BL_SAY_TABLE(X, F)                                                                            \
+    F("text", "must be a text without control characters",                                            \
       "必须是不含控制字符的文本")                                                                     \
-    X("text_length", "must have at most {1} bytes", "不得超过 {1} 字节")                              \
-    X("names", "must be an array of at most {1} names",                                               \
+    F("text_length", "must have at most {1} bytes", "不得超过 {1} 字节")                              \
+    F("names", "must be an array of at most {1} names",                                               \
       "必须是数组，最多 {1} 个名称")                                                                  \
-    X("name_length", "must hold names of 1 to {1} bytes",                                             \
+    F("name_length", "must hold names of 1 to {1} bytes",                                             \
       "其中每个名称须为 1 至 {1} 字节")                                                               \
-    X("needed", "is needed", "为必填项")                                                              \
-    X("boolean", "must be true or false", "必须是 true 或 false")                                     \
-    X("boolean_or_null", "must be true, false or null",                                               \
+    F("needed", "is needed", "为必填项")                                                              \
+    F("boolean", "must be true or false", "必须是 true 或 false")                                     \
+    F("boolean_or_null", "must be true, false or null",                                               \
       "必须是 true、false 或 null")                                                                   \
-    X("number", "must be a whole number from {1} to {2}",                                             \
+    F("number", "must be a whole number from {1} to {2}",                                             \
       "必须是 {1} 至 {2} 之间的整数")                                                                 \
-    X("count", "must be a whole number from 1 to 1000000000, or null",                                \
+    F("count", "must be a whole number from 1 to 1000000000, or null",                                \
       "必须是 1 至 1000000000 之间的整数，或 null")                                                   \
-    X("tokens", "must be a whole number from 1 to 1000000000000000, or null",                         \
+    F("tokens", "must be a whole number from 1 to 1000000000000000, or null",                         \
       "必须是 1 至 1000000000000000 之间的整数，或 null")                                             \
-    X("object", "must be a JSON object", "必须是 JSON 对象")                                          \
-    X("unknown_member", "is not a member of this object", "不是该对象的成员")                         \
-    X("string", "must be a text", "必须是文本")                                                       \
-    X("name",                                                                                         \
+    F("object", "must be a JSON object", "必须是 JSON 对象")                                          \
+    F("unknown_member", "is not a member of this object", "不是该对象的成员")                         \
+    F("string", "must be a text", "必须是文本")                                                       \
+    F("name",                                                                                         \
       "must be letters, digits, dots, hyphens and underscores, not beginning "                        \
       "with a dot or hyphen",                                                                         \
       "只能包含字母、数字、点、连字符和下划线，且不能以点或连字符开头")                               \
-    X("name_within",                                                                                  \
+    F("name_within",                                                                                  \
       "must be 1 to {1} letters, digits, dots, hyphens and underscores",                              \
       "须为 1 至 {1} 个字母、数字、点、连字符或下划线")                                               \
-    X("path", "must be an absolute path", "必须是绝对路径")                                           \
-    X("secret", "must be 8 to 4096 printable ASCII characters without spaces",                        \
+    F("path", "must be an absolute path", "必须是绝对路径")                                           \
+    F("secret", "must be 8 to 4096 printable ASCII characters without spaces",                        \
       "须为 8 至 4096 个可打印的 ASCII 字符，不含空格")                                               \
-    X("note", "must be 1 to 500 bytes of text on one line, or null",                                  \
+    F("note", "must be 1 to 500 bytes of text on one line, or null",                                  \
       "须为 1 至 500 字节的单行文本，或 null")                                                        \
-    X("issuer", "must be 1 to 512 bytes of text, or null",                                            \
+    F("issuer", "must be 1 to 512 bytes of text, or null",                                            \
       "须为 1 至 512 字节的文本，或 null")                                                            \
-    X("time",                                                                                         \
+    F("time",                                                                                         \
       "must be a time as 2026-11-20T11:22:33Z, or milliseconds since 1970",                           \
       "必须是时间，如 2026-11-20T11:22:33Z，或自 1970 年起的毫秒数")                                  \
-    X("time_or_null", "must be a time as 2026-11-20T11:22:33Z, or null",                              \
+    F("time_or_null", "must be a time as 2026-11-20T11:22:33Z, or null",                              \
       "必须是时间，如 2026-11-20T11:22:33Z，或 null")                                                 \
-    X("time_past", "must lie in the past", "必须早于现在")                                            \
-    X("day", "must be a day as 2026-11-20", "必须是日期，如 2026-11-20")                              \
-    X("flow",                                                                                         \
+    F("time_past", "must lie in the past", "必须早于现在")                                            \
+    F("day", "must be a day as 2026-11-20", "必须是日期，如 2026-11-20")                              \
+    F("flow",                                                                                         \
       "must be none, full_thoughts, message_format, message_format_plus or "                          \
       "agent_format",                                                                                 \
       "只能是 none、full_thoughts、message_format、message_format_plus 或 "                    \
       "agent_format")                                                                                 \
-    X("pace", "must be off, fixed or exponential",                                                    \
+    F("pace", "must be off, fixed or exponential",                                                    \
       "只能是 off、fixed 或 exponential")                                                             \
-    X("shape", "must be generic, dingtalk, wecom or feishu",                                          \
+    F("shape", "must be generic, dingtalk, wecom or feishu",                                          \
       "只能是 generic、dingtalk、wecom 或 feishu")                                                    \
-    X("caller_kind", "must be token or jwt", "只能是 token 或 jwt")                                   \
-    X("outcome",                                                                                      \
+    F("caller_kind", "must be token or jwt", "只能是 token 或 jwt")                                   \
+    F("outcome",                                                                                      \
       "must be completed, length, cancelled, timeout, error or interrupted",                          \
       "只能是 completed、length、cancelled、timeout、error 或 interrupted")                           \
-    X("outcome_or_live",                                                                              \
+    F("outcome_or_live",                                                                              \
       "must be live, completed, length, cancelled, timeout, error or "                                \
       "interrupted",                                                                                  \
       "只能是 live、completed、length、cancelled、timeout、error 或 "                        \
       "interrupted")                                                                                  \
-    X("group", "must be outcome, code, app, upstream, key or attempts",                               \
+    F("group", "must be outcome, code, app, upstream, key or attempts",                               \
       "只能是 outcome、code、app、upstream、key 或 attempts")                                         \
-    X("usage_group", "must be day, user, app or key",                                                 \
+    F("usage_group", "must be day, user, app or key",                                                 \
       "只能是 day、user、app 或 key")                                                                 \
-    X("format_csv", "must be json or csv", "只能是 json 或 csv")                                      \
-    X("format_markdown", "must be json or markdown",                                                  \
+    F("format_csv", "must be json or csv", "只能是 json 或 csv")                                      \
+    F("format_markdown", "must be json or markdown",                                                  \
       "只能是 json 或 markdown")                                                                      \
-    X("range", "must be 5m or 1h", "只能是 5m 或 1h")                                                 \
-    X("series", "must be names of series, with commas",                                               \
+    F("range", "must be 5m or 1h", "只能是 5m 或 1h")                                                 \
+    F("series", "must be names of series, with commas",                                               \
       "必须是序列名称，用逗号分隔")                                                                   \
-    X("flag", "must be 0 or 1", "只能是 0 或 1")                                                      \
-    X("cursor", "must be what \"next\" of the page before says",                                      \
+    F("flag", "must be 0 or 1", "只能是 0 或 1")                                                      \
+    F("cursor", "must be what \"next\" of the page before says",                                      \
       "必须是上一页的 next")                                                                          \
-    X("days", "must be a number of days, 1 to 3650, or null",                                         \
+    F("days", "must be a number of days, 1 to 3650, or null",                                         \
       "须为 1 至 3650 的天数，或 null")                                                               \
-    X("minutes", "must be a whole number from 0 (no longer silent) to 10080",                         \
+    F("minutes", "must be a whole number from 0 (no longer silent) to 10080",                         \
       "必须是 0（结束静音）至 10080 之间的整数")                                                      \
-    X("leeway", "must be a number of seconds from 0 to 600",                                          \
+    F("leeway", "must be a number of seconds from 0 to 600",                                          \
       "须为 0 至 600 的秒数")                                                                         \
-    X("scopes", "must be a list of ask, read and manage",                                             \
+    F("scopes", "must be a list of ask, read and manage",                                             \
       "必须是由 ask、read、manage 组成的列表")                                                        \
-    X("apps", "must be a list of at most 64 names of apps",                                           \
+    F("apps", "must be a list of at most 64 names of apps",                                           \
       "必须是应用名称的列表，最多 64 个")                                                             \
-    X("stream_ids", "must be a list of 1 to 500 stream ids",                                          \
+    F("stream_ids", "must be a list of 1 to 500 stream ids",                                          \
       "必须是 1 至 500 个流编号的列表")                                                               \
-    X("key_ids", "must be a list of 1 to 64 numbers",                                                 \
+    F("key_ids", "must be a list of 1 to 64 numbers",                                                 \
       "必须是 1 至 64 个编号的列表")                                                                  \
-    X("keys", "must be a list of 1 to 1000 keys, beside dryRun",                                      \
+    F("keys", "must be a list of 1 to 1000 keys, beside dryRun",                                      \
       "必须是 1 至 1000 个 Key 的列表，另可有 dryRun")                                                \
-    X("owner", "must be an owner as user:li, or null",                                                \
+    F("owner", "must be an owner as user:li, or null",                                                \
       "必须是所有者，如 user:li，或 null")                                                            \
-    X("kind", "must be \"bailian-app\"", "必须是 \"bailian-app\"")                                    \
-    X("app_id",                                                                                       \
+    F("kind", "must be \"bailian-app\"", "必须是 \"bailian-app\"")                                    \
+    F("app_id",                                                                                       \
       "must be letters, digits and . _ : / - without two dots in a row",                              \
       "只能包含字母、数字和 . _ : / -，且不能有两个连续的点")                                         \
-    X("policy",                                                                                       \
+    F("policy",                                                                                       \
       "must be \"cancel\", \"drain\" or \"detach 60s\" (1 to 3600 seconds)",                          \
       "必须是 \"cancel\"、\"drain\" 或 \"detach 60s\"（1 至 3600 秒）")                               \
-    X("webhook_ascii", "must be plain ASCII without spaces and fragment (#)",                         \
+    F("webhook_ascii", "must be plain ASCII without spaces and fragment (#)",                         \
       "只能是 ASCII 字符，不含空格和片段（#）")                                                       \
-    X("url_ascii", "must be plain ASCII without spaces and backslashes",                              \
+    F("url_ascii", "must be plain ASCII without spaces and backslashes",                              \
       "只能是 ASCII 字符，不含空格和反斜杠")                                                          \
-    X("url_user", "must not hold a user name or an @", "不得含有用户名或 @")                          \
-    X("url_query", "must not have a query (?)", "不得含有查询参数（?）")                              \
-    X("url_fragment", "must not have a fragment (#)", "不得含有片段（#）")                            \
-    X("url_percent", "must not hold % in its path", "路径中不得含有 %")                               \
-    X("url_path", "must have a path without //, /./ and /../",                                        \
+    F("url_user", "must not hold a user name or an @", "不得含有用户名或 @")                          \
+    F("url_query", "must not have a query (?)", "不得含有查询参数（?）")                              \
+    F("url_fragment", "must not have a fragment (#)", "不得含有片段（#）")                            \
+    F("url_percent", "must not hold % in its path", "路径中不得含有 %")                               \
+    F("url_path", "must have a path without //, /./ and /../",                                        \
       "路径中不得含有 //、/./ 和 /../")                                                               \
-    X("url_slash", "must not end with a slash", "不得以斜杠结尾")                                     \
-    X("url_scheme", "must begin with https:// (or http://)",                                          \
+    F("url_slash", "must not end with a slash", "不得以斜杠结尾")                                     \
+    F("url_scheme", "must begin with https:// (or http://)",                                          \
       "必须以 https://（或 http://）开头")                                                            \
-    X("url_host", "must name a host", "必须指明主机")                                                 \
-    X("url_host_name",                                                                                \
+    F("url_host", "must name a host", "必须指明主机")                                                 \
+    F("url_host_name",                                                                                \
       "must name a host of letters, digits, dots and hyphens",                                        \
       "主机名只能包含字母、数字、点和连字符")                                                         \
-    X("url_ipv6", "must name an IPv6 address in brackets rightly",                                    \
+    F("url_ipv6", "must name an IPv6 address in brackets rightly",                                    \
       "方括号内的 IPv6 地址无效")                                                                     \
-    X("url_colon", "must not end its host with a colon", "主机不得以冒号结尾")                        \
-    X("url_port", "must have a port from 1 to 65535", "端口须为 1 至 65535")                          \
-    X("algorithm",                                                                                    \
+    F("url_colon", "must not end its host with a colon", "主机不得以冒号结尾")                        \
+    F("url_port", "must have a port from 1 to 65535", "端口须为 1 至 65535")                          \
+    F("algorithm",                                                                                    \
       "must be RS256 or ES256; an issuer with HS256 stands in httpd.conf "                            \
       "(BailianJwtIssuer), its secret in a file",                                                     \
       "必须是 RS256 或 ES256；使用 HS256 的签发者写在 httpd.conf "                       \
       "中（BailianJwtIssuer），其密钥写在文件里")                                                     \
-    X("pem", "must be a public key in PEM", "必须是 PEM 格式的公钥")                                  \
-    X("pem_es256", "must be a public key on the curve P-256 in PEM for ES256",                        \
+    F("pem", "must be a public key in PEM", "必须是 PEM 格式的公钥")                                  \
+    F("pem_es256", "must be a public key on the curve P-256 in PEM for ES256",                        \
       "用于 ES256 时必须是 P-256 曲线的 PEM 公钥")                                                    \
-    X("pem_rs256",                                                                                    \
+    F("pem_rs256",                                                                                    \
       "must be an RSA public key of 2048 bits or more in PEM for RS256",                              \
       "用于 RS256 时必须是 2048 位以上的 RSA PEM 公钥")                                               \
-    X("mac_not_pem", "must be a secret for HS256, not a PEM file",                                    \
+    F("mac_not_pem", "must be a secret for HS256, not a PEM file",                                    \
       "用于 HS256 时必须是密钥，而不是 PEM 文件")                                                     \
-    X("mac_length", "must be a secret of 32 to 512 bytes for HS256",                                  \
+    F("mac_length", "must be a secret of 32 to 512 bytes for HS256",                                  \
       "用于 HS256 时密钥须为 32 至 512 字节")                                                         \
-    X("issuer_only", "is of JWT issuers only", "仅用于 JWT 签发者")                                   \
-    X("fixed", "cannot be changed", "不能修改")                                                       \
+    F("issuer_only", "is of JWT issuers only", "仅用于 JWT 签发者")                                   \
+    F("fixed", "cannot be changed", "不能修改")                                                       \
     X("revoked", "It was revoked, which is for good: add a new one.",                                 \
       "已被吊销，不可恢复：请新建一个。")                                                             \
-    X("taken", "is taken", "已被使用")                                                                \
-    X("alerts_most", "would be the 33rd alert: 32 at most",                                           \
+    F("taken", "is taken", "已被使用")                                                                \
+    F("alerts_most", "would be the 33rd alert: 32 at most",                                           \
       "这将是第 33 个告警：最多 32 个")                                                               \
     X("no_upstream", "There is no upstream \"{1}\": add it first.",                                   \
       "没有名为“{1}”的上游：请先添加。")                                                              \

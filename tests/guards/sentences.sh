@@ -24,8 +24,8 @@ marked() {
 }
 
 in_table() {
-    joined "$root/mod_bailian_sse/base/say_table.h" | grep -oE "X\( *$literal, *$literal, *$literal *\)" |
-        sed -E "s/^X\( *$literal, *//; s/, *$literal *\)\$//" | sort
+    joined "$root/mod_bailian_sse/base/say_table.h" | grep -oE "[XF]\( *$literal, *$literal, *$literal *\)" |
+        sed -E "s/^[XF]\( *$literal, *//; s/, *$literal *\)\$//" | sort
 }
 
 # Literals of one's own where a sentence is expected.
@@ -42,8 +42,8 @@ unmarked() {
 
 codes_in_table() {
     joined "$root/mod_bailian_sse/base/say_table.h" |
-        grep -oE "X\( *$literal, *$literal, *$literal *\)" |
-        sed -E 's/^X\( *"([^"]*)".*/\1/' | sort
+        grep -oE "[XF]\( *$literal, *$literal, *$literal *\)" |
+        sed -E 's/^[XF]\( *"([^"]*)".*/\1/' | sort
 }
 
 codes_in_document() {
