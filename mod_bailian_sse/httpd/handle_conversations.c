@@ -128,12 +128,14 @@ static int one(request_rec *r, bl_call_t *call, const char *id)
 static int answer_members(request_rec *r, bl_call_t *call, const char *id)
 {
     bl_buf_t out;
+    apr_status_t rv;
 
     bl_buf_init(&out, OUT_BYTES);
-    return answer(r, call,
-                  bl_store_members(bl_engine_store(call->engine),
-                                   call->principal.text, id, &out),
-                  "application/json; charset=utf-8", &out);
+    bl_buf_puts(&out, "{");
+    rv = bl_store_members(bl_engine_store(call->engine), call->principal.text,
+                          id, &out);
+    if (rv == APR_SUCCESS) rv = bl_buf_puts(&out, "}");
+    return answer(r, call, rv, "application/json; charset=utf-8", &out);
 }
 
 /* The conversation may have another id then. */

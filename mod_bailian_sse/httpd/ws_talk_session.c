@@ -101,17 +101,16 @@ static apr_status_t check_mine(bl_talk_call_t *call, const char *id)
 static apr_status_t answer_members(bl_talk_call_t *call, const char *id)
 {
     bl_talk_t *t = call->t;
-    size_t at;
     apr_status_t rv;
 
     bl_msg_begin(&t->json, call->m.type, id, &t->peer);
     bl_buf_puts(&t->json, "{\"sessionId\":");
     bl_json_puts(&t->json, id);
-    at = t->json.len;
+    bl_buf_puts(&t->json, ",");
     rv =
         bl_store_members(store_of(call), call->s->principal.text, id, &t->json);
     if (rv != APR_SUCCESS) return rv;
-    t->json.data[at] = ','; /* in place of the opening brace */
+    bl_buf_puts(&t->json, "}");
     bl_msg_end(&t->json, bl_clock_wall());
     bl_talk_send(call->s);
     return APR_SUCCESS;

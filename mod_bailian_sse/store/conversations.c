@@ -92,27 +92,27 @@ static apr_status_t put_newest(bl_db_t *db, apr_int64_t id, json_t **pitem)
     return rv == APR_EOF ? APR_SUCCESS : rv;
 }
 
-static apr_status_t put_item(bl_db_t *db, sqlite3_stmt *st, int has_title,
-                             bl_buf_t *out)
+static apr_status_t make_item(bl_db_t *db, sqlite3_stmt *st, int has_title,
+                              json_t **pitem)
 {
     apr_int64_t row = sqlite3_column_int64(st, C_ID);
     char id[ID_TEXT];
-    json_t *item;
     apr_status_t rv;
 
     put_id(id, row, sqlite3_column_int64(st, C_CREATED));
-    item = json_pack(
+    *pitem = json_pack(
         "{s:s,s:o,s:o,s:o,s:o,s:o}", "id", id, "owner",
         bl_column_text_new(st, C_OWNER), "conversationId",
         bl_column_text_new(st, C_CLIENT_ID), "title",
         has_title ? bl_column_text_new(st, C_TITLE) : json_null(), "createdAt",
         bl_time_new(sqlite3_column_int64(st, C_CREATED)), "updatedAt",
         bl_time_new(sqlite3_column_int64(st, C_UPDATED)));
-    if (!item) return APR_ENOMEM;
-    rv = put_counts(db, row, &item);
-    if (rv == APR_SUCCESS) rv = put_newest(db, row, &item);
-    if (rv == APR_SUCCESS) return bl_json_put_new(out, item);
-    json_decref(item);
+    if (!*pitem) return APR_ENOMEM;
+    rv = put_counts(db, row, pitem);
+    if (rv == APR_SUCCESS) rv = put_newest(db, row, pitem);
+    if (rv == APR_SUCCESS) return APR_SUCCESS;
+    json_decref(*pitem);
+    *pitem = NULL;
     return rv;
 }
 
@@ -174,6 +174,7 @@ static apr_status_t look_at(bl_db_t *db, bl_scan_t *q,
 {
     apr_int64_t id = sqlite3_column_int64(st, C_ID);
     int is_hit = 0;
+    json_t *item;
     apr_status_t rv = has_answer(db, f, id, &is_hit);
 
     if (rv == APR_SUCCESS && is_hit) {
@@ -181,7 +182,8 @@ static apr_status_t look_at(bl_db_t *db, bl_scan_t *q,
     }
     if (rv == APR_SUCCESS && is_hit) {
         if ((*pn)++) bl_buf_puts(out, ",");
-        rv = put_item(db, st, f->shown != NULL, out);
+        rv = make_item(db, st, f->shown != NULL, &item);
+        if (rv == APR_SUCCESS) rv = bl_json_put_new(out, item);
     }
     q->at.updated_at = sqlite3_column_int64(st, C_UPDATED);
     q->at.id = id;
@@ -285,11 +287,13 @@ static sqlite3_stmt *find_one(bl_db_t *db, apr_int64_t row,
     return st;
 }
 
-/* Finds it; with out given, also writes its head without the closing brace. */
+/* Finds it; with out given, also writes its head: the members that stand before
+ * its messages. */
 static apr_status_t find(bl_db_t *db, const char *id, named_t *named,
                          bl_buf_t *out)
 {
     apr_int64_t created_at;
+    json_t *head = NULL;
     sqlite3_stmt *st;
     apr_status_t rv;
 
@@ -300,8 +304,8 @@ static apr_status_t find(bl_db_t *db, const char *id, named_t *named,
         snprintf(named->object, sizeof(named->object), "%s %s",
                  (const char *)sqlite3_column_text(st, C_OWNER),
                  (const char *)sqlite3_column_text(st, C_CLIENT_ID));
-        if (out) rv = put_item(db, st, 1, out);
-        if (out && rv == APR_SUCCESS) out->len--;
+        if (out) rv = make_item(db, st, 1, &head);
+        if (head) rv = bl_json_put_members_new(out, head);
     }
     bl_db_done(st);
     return rv == APR_EOF ? BL_E_NOT_FOUND : rv;
@@ -312,8 +316,10 @@ static apr_status_t put_one(bl_db_t *db, const char *id,
                             bl_buf_t *out)
 {
     int is_markdown = form == BL_CONVERSATION_MARKDOWN;
-    apr_status_t rv = find(db, id, named, is_markdown ? NULL : out);
+    apr_status_t rv;
 
+    if (!is_markdown) bl_buf_puts(out, "{");
+    rv = find(db, id, named, is_markdown ? NULL : out);
     if (rv != APR_SUCCESS) return rv;
     if (is_markdown) return bl_history_put_markdown(db, named->row, out);
     bl_buf_puts(out, ",\"messages\":[");

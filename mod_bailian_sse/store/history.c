@@ -216,11 +216,11 @@ static apr_status_t put_conversation(bl_db_t *db, apr_int64_t id, bl_buf_t *out)
     bl_db_int(st, 1, id);
     rv = bl_db_step(db, st);
     if (rv == APR_SUCCESS) {
-        rv = bl_json_put_new(out, bl_history_item_new(st, 0));
+        bl_buf_puts(out, "{");
+        rv = bl_json_put_members_new(out, bl_history_item_new(st, 0));
     }
     bl_db_done(st);
     if (rv != APR_SUCCESS) return rv;
-    out->len--; /* the closing brace */
     bl_buf_puts(out, ",\"messages\":[");
     rv = bl_history_put_messages(db, id, out);
     bl_buf_puts(out, "]}");

@@ -9,17 +9,27 @@ static int put_piece(const char *data, size_t len, void *ctx)
     return bl_buf_append(ctx, data, len) == APR_SUCCESS ? 0 : -1;
 }
 
-apr_status_t bl_json_put_new(bl_buf_t *out, json_t *value)
+static apr_status_t put_new(bl_buf_t *out, json_t *value, size_t flags)
 {
     int code;
 
     if (!value) return APR_ENOMEM;
     code = json_dump_callback(value, put_piece, out,
-                              JSON_COMPACT | JSON_ENCODE_ANY |
+                              flags | JSON_COMPACT | JSON_ENCODE_ANY |
                                   JSON_REAL_PRECISION(15));
     json_decref(value);
     if (code == 0) return APR_SUCCESS;
     return bl_buf_status(out) != APR_SUCCESS ? bl_buf_status(out) : APR_ENOMEM;
+}
+
+apr_status_t bl_json_put_new(bl_buf_t *out, json_t *value)
+{
+    return put_new(out, value, 0);
+}
+
+apr_status_t bl_json_put_members_new(bl_buf_t *out, json_t *object)
+{
+    return put_new(out, object, JSON_EMBED);
 }
 
 json_t *bl_column_text_new(sqlite3_stmt *st, int column)

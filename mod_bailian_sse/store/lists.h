@@ -31,6 +31,10 @@ void bl_row_set(json_t **prow, const char *name, json_t *value_take);
 /* Appends the text of value, and drops the reference: APR_ENOMEM for NULL. */
 apr_status_t bl_json_put_new(bl_buf_t *out, json_t *value);
 
+/* The same of an object that has more members than these: its braces are the
+ * caller's to write. */
+apr_status_t bl_json_put_members_new(bl_buf_t *out, json_t *object);
+
 /* A column that holds text: null for NULL. NULL without memory. */
 json_t *bl_column_text_new(sqlite3_stmt *st, int column);
 

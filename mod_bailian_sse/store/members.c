@@ -156,14 +156,13 @@ apr_status_t bl_store_members(bl_store_t *s, const char *who, const char *id,
     if (rv != APR_SUCCESS) return rv;
     rv = find(db, who, id, &row, owner);
     if (rv == APR_SUCCESS) {
-        rv = bl_json_put_new(
+        rv = bl_json_put_members_new(
             out, json_pack("{s:s,s:s}", "conversationId", id, "owner", owner));
     }
     if (rv == APR_SUCCESS) {
-        out->len--; /* the closing brace */
         bl_buf_puts(out, ",\"members\":[");
         rv = put_members(db, row, out);
-        bl_buf_puts(out, "]}");
+        bl_buf_puts(out, "]");
     }
     bl_store_read_end(s, db);
     if (rv == APR_SUCCESS) rv = bl_buf_status(out);

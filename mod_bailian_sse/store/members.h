@@ -39,7 +39,8 @@ typedef void bl_member_fn(void *ctx, const char *principal);
 apr_status_t bl_store_each_member(bl_store_t *s, const char *who,
                                   const char *id, bl_member_fn *fn, void *ctx);
 
-/* {"conversationId","owner","members":[{"member","addedAt"}]} */
+/* Appends members of an object, whose braces are the caller's to write:
+ * "conversationId","owner","members":[{"member","addedAt"}]. */
 apr_status_t bl_store_members(bl_store_t *s, const char *who, const char *id,
                               bl_buf_t *out);
 
