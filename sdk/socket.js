@@ -49,7 +49,7 @@ async function* read(received, control) {
     const { type, data } = message;
     if (type === 'ERROR' && !isStarted) throw refusal(message);
     if (type === 'ERROR' && message.messageId) failure = message;
-    if (type === 'WARNING' && data?.code === 'draining') throw new Lost('draining');
+    if (type === 'WARNING' && data?.resume) throw new Lost('draining');
     if (type === 'CHAT_STREAM_START') {
       isStarted = true;
       control.opened();

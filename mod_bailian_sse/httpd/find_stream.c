@@ -80,17 +80,26 @@ apr_status_t bl_find_stream(bl_engine_t *e, const bl_principal_t *who,
                             const char *id, bl_stream_t **ps,
                             bl_stored_stream_t *row)
 {
-    bl_principal_t as = bl_stream_reader(e, who, id);
-    apr_status_t rv = find(e, &as, id, ps, row);
+    char owner[BL_PRINCIPAL_BYTES];
+    bl_principal_t as = *who;
+    apr_status_t rv;
 
+    *ps = NULL;
+    live_owner(e, id, owner);
+    if (*owner) as = bl_stream_reader(e, who, id);
+    if (*owner && !bl_principal_owns(&as, owner)) return BL_E_NOT_FOUND;
+    rv = find(e, &as, id, ps, row);
     if (rv != APR_SUCCESS ||
         bl_principal_owns(&as, *ps ? (*ps)->owner : row->owner))
     {
         return rv;
     }
-    if (*ps) bl_stream_unref(*ps);
-    *ps = NULL;
-    return BL_E_NOT_FOUND;
+    rv = bl_store_stream_shared(bl_engine_store(e), who->text, id, owner);
+    if (rv != APR_SUCCESS && *ps) {
+        bl_stream_unref(*ps);
+        *ps = NULL;
+    }
+    return rv;
 }
 
 static apr_status_t load(bl_engine_t *e, const bl_stored_stream_t *row,

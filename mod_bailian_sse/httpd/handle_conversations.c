@@ -4,6 +4,7 @@
  */
 #include "handlers.h"
 #include "base/clock.h"
+#include "engine/members.h"
 #include "store/members.h"
 
 #include <stdlib.h>
@@ -180,8 +181,8 @@ static apr_status_t remove_member(bl_call_t *call, const char *id,
     {
         return BL_E_FORBIDDEN;
     }
-    return bl_store_do_member_remove(bl_engine_store(call->engine),
-                                     call->principal.text, id, member.text);
+    return bl_members_remove(call->engine, call->principal.text, id,
+                             member.text);
 }
 
 static int members(request_rec *r, bl_call_t *call, const char *id,

@@ -204,23 +204,24 @@ static apr_status_t find_session(bl_call_t *call, const char *session_id,
 {
     bl_store_t *store = bl_engine_store(call->engine);
     bl_session_stream_t found;
+    bl_principal_t as = call->principal;
     bl_stored_stream_t row;
     apr_uint64_t last;
     apr_status_t rv;
+    int is_shared = bl_shared_id_is(session_id);
 
     *ps = NULL;
-    if (bl_shared_id_is(session_id)) {
+    if (is_shared) {
         rv = bl_store_shared_owner(store, call->principal.text, session_id,
-                                   call->principal.text);
+                                   as.text);
         if (rv != APR_SUCCESS) return rv;
     }
-    rv = bl_store_session_stream(store, call->principal.text,
-                                 bl_principal_is_nameless(&call->principal),
+    rv = bl_store_session_stream(store, as.text, bl_principal_is_nameless(&as),
                                  session_id, &found);
     if (rv != APR_SUCCESS) return rv;
-    memcpy(call->principal.text, found.owner, sizeof(found.owner));
-    rv = bl_find_stream(call->engine, &call->principal, found.stream_id, ps,
-                        &row);
+    memcpy(as.text, found.owner, sizeof(found.owner));
+    if (!is_shared) call->principal = as;
+    rv = bl_find_stream(call->engine, &as, found.stream_id, ps, &row);
     if (rv != APR_SUCCESS || *ps) return rv;
     if (row.ended_at &&
         row.ended_at + call->conf.session_ms * 1000 < bl_clock_wall())

@@ -47,7 +47,8 @@ int bl_serve_stream(request_rec *r, bl_call_t *call, bl_stream_t *s,
     plan.is_sync_wanted = call->conf.async == BL_ASYNC_SYNC;
     set_heartbeat(call, s->app, &plan);
     plan.slow_ms = call->conf.slow_ms;
-    plan.expires_ms = bl_call_expiry(call);
+    plan.right = bl_right_of(call);
+    plan.share = bl_share_of(s->owner, call->principal.text, call->removals);
     plan.pace_ms = plan.kind->answer ? 0 : call->form.pace_ms;
     plan.answer_ms = bl_clock_ms() + call->form.wait_ms;
     plan.wants_whole = call->form.wants_whole;

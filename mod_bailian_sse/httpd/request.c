@@ -4,6 +4,7 @@
 #include "redact.h"
 #include "routes.h"
 #include "base/utf8.h"
+#include "shm/removals.h"
 #include "shm/stats.h"
 #include "wire/json_write.h"
 
@@ -79,6 +80,7 @@ void bl_call_init(request_rec *r, bl_call_t *call, bl_engine_t *e)
 {
     memset(call, 0, sizeof(*call));
     call->engine = e;
+    call->removals = bl_removals_now(bl_engine_shm(e));
     call->conf = bl_dir_conf_effective(bl_dir_conf(r));
     call->base = base_of(r, bl_server_conf(r->server));
     if (!call->base) call->base = "";

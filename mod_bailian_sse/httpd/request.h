@@ -32,6 +32,7 @@ typedef struct bl_call_t {
     unsigned needs; /* scopes (store/clients.h) that the route asks for */
     bl_caller_t caller;
     bl_principal_t principal; /* the caller's, once he is known */
+    apr_uint32_t removals;    /* when the request came (shm/removals.h) */
     bl_lang_t lang;
     bl_form_t form;
     int is_session; /* errors as the mini-program family says them */

@@ -215,16 +215,26 @@ static void become_failure(bl_sink_t *sink)
     ap_set_content_type(sink->r, "application/json; charset=utf-8");
 }
 
+/* APR_EOF: he may come back, and is told then whether he may go on. */
+static apr_status_t check_right(bl_sink_t *sink, bl_ms_t now)
+{
+    bl_engine_t *e = sink->plan.engine;
+
+    if (!bl_right_holds(&sink->plan.right, e, now))
+        sink->encoder.why = BL_E_UNAUTHENTICATED;
+    else if (bl_share_is_over(bl_engine_shm(e), &sink->plan.share))
+        sink->encoder.why = BL_E_FORBIDDEN;
+    else
+        return APR_SUCCESS;
+    return APR_EOF;
+}
+
 apr_status_t bl_sink_fill(bl_sink_t *sink, bl_ms_t now)
 {
     apr_status_t rv = APR_SUCCESS;
 
-    if (sink->plan.expires_ms && now >= sink->plan.expires_ms &&
-        !sink->is_over && !sink->has_more && !bl_sink_pending(sink))
-    {
-        /* S-20: with a new credential he may come back and go on. */
-        sink->encoder.why = BL_E_UNAUTHENTICATED;
-        rv = APR_EOF;
+    if (!sink->is_over && !sink->has_more && !bl_sink_pending(sink)) {
+        rv = check_right(sink, now);
     }
     if (rv == APR_SUCCESS && is_held_back(sink, now)) return APR_EAGAIN;
     while (rv == APR_SUCCESS && !sink->is_over &&
@@ -309,8 +319,9 @@ bl_ms_t bl_sink_next_look(const bl_sink_t *sink)
                                                : sink->plan.heartbeat_first_ms);
     bl_ms_t slow = sink->stuck_since + sink->plan.slow_ms;
 
-    if (sink->plan.expires_ms && sink->plan.expires_ms < due) {
-        due = sink->plan.expires_ms;
+    due = bl_right_next(&sink->plan.right, due);
+    if (sink->plan.share.hash && bl_clock_ms() + BL_SHARE_LOOK_MS < due) {
+        due = bl_clock_ms() + BL_SHARE_LOOK_MS;
     }
     if (sink->paced_until && sink->paced_until < due) due = sink->paced_until;
     if (sink->encoder.kind->answer && sink->plan.answer_ms < due) {

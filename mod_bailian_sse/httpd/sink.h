@@ -16,7 +16,9 @@
 
 #include "encoder.h"
 #include "httpd_private.h"
+#include "right.h"
 #include "engine/engine.h"
+#include "shm/removals.h"
 #include "stream/cursor.h"
 
 typedef struct bl_sink_plan_t {
@@ -27,11 +29,12 @@ typedef struct bl_sink_plan_t {
     bl_lang_t lang;
     int is_sync_wanted;
     bl_ms_t heartbeat_first_ms, heartbeat_ms, slow_ms;
-    bl_ms_t expires_ms; /* of the reader's credential; 0 = never (S-20) */
-    bl_ms_t pace_ms;    /* one event at a time, this far apart; 0 = at once */
-    bl_ms_t answer_ms;  /* of a kind that answers once: when, at the latest */
-    int wants_whole;    /* likewise: all of the text, not what came since */
-    int is_ascii;       /* JSON without a byte above 0x7f */
+    bl_right_t right;
+    bl_share_t share;
+    bl_ms_t pace_ms;   /* one event at a time, this far apart; 0 = at once */
+    bl_ms_t answer_ms; /* of a kind that answers once: when, at the latest */
+    int wants_whole;   /* likewise: all of the text, not what came since */
+    int is_ascii;      /* JSON without a byte above 0x7f */
 } bl_sink_plan_t;
 
 typedef struct bl_sink_t {

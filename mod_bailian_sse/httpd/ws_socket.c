@@ -85,6 +85,7 @@ static void on_message(void *ctx, const char *data, size_t len, int is_text)
 
     bl_ms_t now = bl_clock_ms();
 
+    s->removals = bl_removals_now(bl_engine_shm(s->engine));
     s->is_text = is_text; /* text that comes as bytes is understood too */
     if (now >= s->minute + MINUTE_MS) {
         s->minute = now;
@@ -114,8 +115,8 @@ apr_status_t bl_socket_create(bl_socket_t **ps, const bl_call_t *call,
     s->conf = call->conf;
     s->principal = call->principal;
     s->scopes = call->caller.scopes;
-    s->client_id = call->caller.client ? call->caller.client->id : 0;
-    s->expires_ms = bl_call_expiry(call);
+    s->right = bl_right_of(call);
+    s->removals = call->removals;
     s->lang = call->lang;
     s->query = call->query;
     limits.message_bytes = (size_t)call->conf.ws_message_bytes;
@@ -260,7 +261,13 @@ static int fill_from(bl_socket_t *s, bl_ws_reader_t *r)
     int n = 0, i;
 
     if (!r->is_open || r->is_over) return 0;
-    rv = bl_cursor_peek(&r->cursor, events, READ_AT_ONCE, &n);
+    if (bl_share_is_over(bl_engine_shm(s->engine), &r->share)) {
+        r->why = BL_E_FORBIDDEN;
+        rv = APR_EOF;
+    }
+    else {
+        rv = bl_cursor_peek(&r->cursor, events, READ_AT_ONCE, &n);
+    }
     for (i = 0;
          rv == APR_SUCCESS && i < n && bl_socket_pending(s) < BL_PASS_BYTES;
          i++)
@@ -321,23 +328,9 @@ void bl_socket_close(bl_socket_t *s, int code, const char *reason)
     bl_ws_close(&s->codec, &s->out, code, reason);
 }
 
-/* Whose token was disabled or taken away is let in no more (C21). */
-static int is_known(const bl_socket_t *s)
-{
-    bl_catalog_t *catalog;
-    int is_there;
-
-    if (!s->client_id) return 1;
-    catalog = bl_store_catalog(bl_engine_store(s->engine));
-    is_there = bl_catalog_client_by_id(catalog, s->client_id) != NULL;
-    bl_catalog_unref(catalog);
-    return is_there;
-}
-
 static void beat(bl_socket_t *s, bl_ms_t now)
 {
     s->beat_ms = now;
-    if (!is_known(s)) bl_socket_close(s, BL_WS_POLICY, "unauthenticated");
     /* One that takes nothing gets no more on top. */
     if (bl_socket_pending(s) || s->codec.sent_code) return;
     bl_ws_put_ping(&s->out);
@@ -354,7 +347,7 @@ int bl_socket_tick(bl_socket_t *s, bl_ms_t now)
     if (now >= s->codec.heard_ms + s->conf.ws_idle_ms) {
         bl_socket_close(s, BL_WS_POLICY, "idle");
     }
-    if (s->expires_ms && now >= s->expires_ms) {
+    if (!bl_right_holds(&s->right, s->engine, now)) {
         bl_socket_close(s, BL_WS_POLICY, "unauthenticated");
     }
     if (now >= s->beat_ms + s->conf.ws_beat_ms) beat(s, now);
@@ -380,12 +373,22 @@ static bl_ms_t sooner(bl_ms_t a, bl_ms_t b)
     return a < b ? a : b;
 }
 
+static int reads_shared(const bl_socket_t *s)
+{
+    const bl_ws_reader_t *r = s->readers;
+
+    while (r && !r->share.hash)
+        r = r->next;
+    return r != NULL;
+}
+
 bl_ms_t bl_socket_next_tick(const bl_socket_t *s)
 {
     bl_ms_t due = sooner(s->beat_ms + s->conf.ws_beat_ms,
                          s->codec.heard_ms + s->conf.ws_idle_ms);
 
-    if (s->expires_ms) due = sooner(due, s->expires_ms);
+    due = bl_right_next(&s->right, due);
+    if (reads_shared(s)) due = sooner(due, bl_clock_ms() + BL_SHARE_LOOK_MS);
     if (s->closing_since)
         due = s->closing_since + CLOSE_WAIT_MS;
     else if (!s->readers && __atomic_load_n(&s->is_draining, __ATOMIC_RELAXED))
@@ -423,6 +426,8 @@ bl_ws_reader_t *bl_socket_read_stream(bl_socket_t *s, bl_stream_t *stream_take,
     r = calloc(1, sizeof(*r));
     if (!r) return NULL;
     r->stream = stream_take;
+    r->share = bl_share_of(r->stream->owner, s->principal.text, s->removals);
+    r->why = BL_E_DRAINING;
     r->after = after;
     while (*end)
         end = &(*end)->next;

@@ -20,7 +20,8 @@
 #ifndef BL_WS_SOCKET_H
 #define BL_WS_SOCKET_H
 
-#include "request.h"
+#include "right.h"
+#include "shm/removals.h"
 #include "stream/cursor.h"
 #include "wire/ws_codec.h"
 
@@ -56,6 +57,8 @@ struct bl_ws_reader_t {
     int is_open; /* its cursor is */
     int is_over;
     int is_asker; /* the stream was begun here: closing stops it */
+    bl_share_t share;
+    apr_status_t why; /* it is to be read elsewhere, or no longer */
     apr_uint64_t after;
     bl_buf_t note; /* the kind's own */
     void *data;    /* the kind's own, freed with free() */
@@ -71,8 +74,8 @@ struct bl_socket_t {
     bl_dir_conf_t conf;
     bl_principal_t principal;
     unsigned scopes;       /* of the caller (store/clients.h) */
-    apr_int64_t client_id; /* of his token in the catalog, 0 = none */
-    bl_ms_t expires_ms;    /* of his credential; 0 = never (S-20) */
+    bl_right_t right;      /* his credential's */
+    apr_uint32_t removals; /* when the newest message came */
     bl_lang_t lang;
     apr_table_t *query;     /* in r->pool, like the next two */
     const char *client;     /* its address */

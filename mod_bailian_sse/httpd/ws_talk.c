@@ -234,7 +234,7 @@ static void talk_event(bl_socket_t *s, bl_ws_reader_t *r, const bl_event_t *ev)
 /* The stream goes on: a CHAT_REQUEST with this as its resume finds it. */
 static void talk_reconnect(bl_socket_t *s, bl_ws_reader_t *r)
 {
-    const bl_error_t *e = bl_error(BL_E_DRAINING);
+    const bl_error_t *e = bl_error(r->why);
     bl_talk_t *t = s->state;
 
     bl_msg_begin(&t->json, BL_MSG_WARNING, r->stream->conversation_id,

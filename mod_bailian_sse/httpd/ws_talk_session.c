@@ -6,6 +6,7 @@
 #include "ws_talk.h"
 #include "base/clock.h"
 #include "crypto/token.h"
+#include "engine/members.h"
 #include "store/members.h"
 
 #include <stdlib.h>
@@ -143,8 +144,8 @@ static apr_status_t change_members(bl_talk_call_t *call, const char *add,
     rv = bl_principal_named(&member, add ? add : remove, &call->s->principal);
     if (rv == APR_SUCCESS && add) return add_member(call, member.text);
     if (rv == APR_SUCCESS) {
-        rv = bl_store_do_member_remove(store_of(call), call->s->principal.text,
-                                       call->session_id, member.text);
+        rv = bl_members_remove(call->s->engine, call->s->principal.text,
+                               call->session_id, member.text);
     }
     return rv == APR_SUCCESS ? answer_members(call, call->session_id) : rv;
 }

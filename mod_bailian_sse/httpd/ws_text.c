@@ -123,8 +123,9 @@ static void text_event(bl_socket_t *s, bl_ws_reader_t *r, const bl_event_t *ev)
 
 static void text_reconnect(bl_socket_t *s, bl_ws_reader_t *r)
 {
-    (void)r;
-    bl_socket_close(s, BL_WS_RESTART, bl_error(BL_E_DRAINING)->code);
+    const bl_error_t *e = bl_error(r->why);
+
+    bl_socket_close(s, close_code(e), e->code);
 }
 
 /* {"message","userId"} or plain text; userId was settled by the handshake. */

@@ -233,6 +233,8 @@ typedef struct bl_ticket_slot_t {
     char principal[BL_PRINCIPAL_BYTES];
 } bl_ticket_slot_t;
 
+#define BL_REMOVALS 256 /* kept: shm/removals.h */
+
 #define BL_QUOTAS 16384
 typedef struct bl_quota_entry_t {
     apr_uint64_t hash;    /* 0 = free; taken by compare-and-swap */
@@ -285,6 +287,8 @@ struct bl_shm_t {
     bl_alert_place_t alerts[BL_SHM_ALERTS];
     apr_uint32_t sockets_top;               /* as top, of the next */
     apr_uint64_t sockets[BL_SOCKET_PLACES]; /* sockets.c */
+    apr_uint32_t removal_count;             /* a ring */
+    apr_uint64_t removals[BL_REMOVALS];     /* removals.c */
     /* Beside the slots, dense, because they are searched as a whole: 0 = none
      */
     apr_uint64_t principal_hash[BL_DIRECTORY_SLOTS];

@@ -1,5 +1,5 @@
 /*! bailian-stream. SPDX-License-Identifier: Apache-2.0. Made by build/sdk-umd.mjs: do not edit.
-    sources b973164a3e2a9773a324823ccd9fce06fec2ef4fff1475431bdc9ab5ceb98dcc */
+    sources 5ab1ca517da403fb1274c156563d75477d8528aa60adc62a12dad83dd3f9bd9a */
 (function (root, make) {
   if (typeof module === 'object' && module.exports) module.exports = make(root);
   else if (typeof define === 'function' && define.amd) define([], function () { return make(root); });
@@ -2068,7 +2068,7 @@ var made = (() => {
           const { type, data } = message;
           if (type === "ERROR" && !isStarted) throw refusal(message);
           if (type === "ERROR" && message.messageId) failure = message;
-          if (type === "WARNING" && (data == null ? void 0 : data.code) === "draining") throw new Lost("draining");
+          if (type === "WARNING" && (data == null ? void 0 : data.resume)) throw new Lost("draining");
           if (type === "CHAT_STREAM_START") {
             isStarted = true;
             control.opened();

@@ -8,7 +8,7 @@ import uuid
 
 import pytest
 
-from answers import TEA, TEA_TEXT, assert_answer, last, piece
+from answers import TEA, TEA_BEGIN, TEA_TEXT, assert_answer, last, piece
 from env.callers import KEY_FILE, SECRET, bearer, jwt, key_file
 from env.polling import until
 
@@ -181,6 +181,26 @@ def test_a03_token_holds_and_is_refused_in_every_child_at_once(env, verb):
     assert statuses(token) == {401}
     assert env.get(path_of(stream, "/tokens", ""),
                    bearer(token)).status == 401
+
+
+@pytest.mark.server(locations=LOCATIONS, children=2)
+@pytest.mark.parametrize("verb", ["revoke", "disable"])
+def test_a03_what_a_token_reads_ends_when_it_is_taken_away(env, verb):
+    name, token = token_of(env)
+    env.bailian.scenario([piece(*TEA[:2]), {"barrier": "go"}, last(*TEA[2:])])
+    stream = env.sse_open("/tokens/stream", {"message": "x"}, seconds=40,
+                          headers=bearer(token))
+    stream.read(stop_after=2)
+    readers = [stream] + [
+        env.sse_open(path_of(stream, "/tokens"), headers=bearer(token),
+                     seconds=40) for _ in range(3)]
+    env.ctl("caller", verb, name)
+    for reader in readers:
+        reader.read()
+        assert reader.events[-1].json["reconnect"] is True
+        assert reader.events[-1].json["code"] == "unauthenticated"
+        assert reader.text == TEA_BEGIN
+    env.bailian.release("go")
 
 
 def test_scopes_and_apps_of_a_token_hold(env):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Conversations that several callers share: who may what, in any child."""
+import threading
 from urllib.parse import quote
 
 import pytest
@@ -189,6 +190,102 @@ def test_member_that_repeats_a_question_gets_its_answer(env):
     assert first.stream_id == again.stream_id
     other = ask(env, "o8", conversation, headers=key)
     assert other.stream_id != first.stream_id
+
+
+def reading(env, stream, user):
+    return env.sse_open("/bailian/streams/%s/events?after=0&userId=%s"
+                        % (stream.stream_id, user), seconds=40)
+
+
+def waiting(env, path, user, found):
+    """A long poll in a thread; its answer goes to found."""
+    def ask_for_more():
+        found.append(env.get("%s&wait=60000&userId=%s" % (path, user)))
+    thread = threading.Thread(target=ask_for_more)
+    thread.start()
+    return thread
+
+
+@pytest.mark.parametrize("env", [dict(children=3, threads=8),
+                                 dict(mpm="prefork")], indirect=True,
+                         ids=["event", "prefork"])
+def test_member_who_is_removed_reads_no_more_at_once_in_any_child(env):
+    conversation, _ = shared(env, "o13", "m13", "n13")
+    stream = held(env, "o13", conversation)
+    stays = reading(env, stream, "n13")
+    lost = [reading(env, stream, "m13") for _ in range(4)]
+    for reader in [stays] + lost:
+        reader.read(stop_after=2)
+    polled, found = "/bailian/streams/%s/events?as=json&after=%d" % (
+        stream.stream_id, max(stays.seqs)), []
+    poll = waiting(env, polled, "m13", found)
+    assert call(env, "DELETE", "o13", conversation, "/members",
+                query="&member=m13").status == 204
+    for reader in lost:
+        reader.read()
+        said = reader.events[-1].json
+        assert (said["isEnd"], said["reconnect"], said["code"]) == \
+            (False, True, "forbidden")
+        assert reader.text == TEA_BEGIN
+    poll.join()  # it may have come too late, and is then refused
+    assert found[0].json().get("events", []) == []
+    for path in (polled, "/bailian/streams/%s/events?after=0"
+                 % stream.stream_id):
+        refused = env.get(path + "&userId=m13")
+        assert (refused.status, refused.json()["code"]) == (404, "not_found")
+    env.bailian.release("go")
+    for reader in (stream, stays):
+        reader.read()
+        assert reader.is_completed and reader.text == TEA_TEXT
+
+
+@pytest.mark.parametrize("env", [dict(children=2, threads=8),
+                                 dict(mpm="prefork")], indirect=True,
+                         ids=["event", "prefork"])
+def test_member_who_is_removed_gets_no_more_by_messages(env):
+    conversation, _ = shared(env, "o14", "m14")
+    stream = held(env, "o14", conversation)
+    member = talk(env, "/bailian/ws?userId=m14")
+    resume = {"resume": {"streamId": stream.stream_id, "after": 0}}
+    member.send_message("CHAT_REQUEST", resume)
+    member.get("CHAT_STREAM_START")
+    for text in TEA[:2]:
+        assert member.get("CHAT_STREAM_DATA")["content"] == text
+    owner = talk(env, "/bailian/ws?userId=o14")
+    owner.send_message("SESSION_UPDATE", {"removeMember": "m14"},
+                       sessionId=conversation)
+    assert owner.get("SESSION_UPDATE")["members"] == []
+    told = member.get("WARNING")
+    assert (told["code"], told["messageId"]) == ("forbidden", stream.stream_id)
+    member.send_message("CHAT_REQUEST", resume)
+    assert member.message()["code"] == "not_found"
+    env.bailian.release("go")
+    stream.read()
+    assert stream.is_completed
+    member.ask(canary.PROMPT, streaming=False)  # his connection stays
+    env.bailian.say(*TEA)
+    assert member.get("CHAT_RESPONSE")["content"] == TEA_TEXT
+
+
+def test_member_of_one_conversation_is_removed_and_reads_on_in_another(env):
+    """He is asked to come back, and misses nothing by it."""
+    first, _ = shared(env, "o15", "m15")
+    other = add(env, "o15", ask(env, "o15", "two-o15").events[-1].json[
+        "conversionId"], "m15")
+    stream = held(env, "o15", first)
+    reader = reading(env, stream, "m15")
+    reader.read(stop_after=2)
+    assert call(env, "DELETE", "o15", other, "/members",
+                query="&member=m15").status == 204
+    reader.read()
+    assert reader.events[-1].json["reconnect"] is True
+    env.bailian.release("go")
+    again = env.sse_open("/bailian/streams/%s/events?userId=m15"
+                         % stream.stream_id, seconds=40,
+                         last_event_id="%s:%d" % (stream.stream_id,
+                                                  max(reader.seqs)))
+    again.read()
+    assert reader.text + again.text == again.end.content == TEA_TEXT
 
 
 def test_session_that_is_shared_is_polled_by_all(env):

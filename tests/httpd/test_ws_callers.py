@@ -26,7 +26,6 @@ LOCATIONS = """
 </Location>
 <Location "/tokens">
     SetHandler bailian-sse
-    BailianWebSocketHeartbeat 100ms
 </Location>
 """.format(key=KEY_FILE, app=APP)
 pytestmark = pytest.mark.server(locations=LOCATIONS)

@@ -122,6 +122,35 @@ test('failures and refusals have the codes that they have elsewhere', async () =
   await assert.rejects(client().follow({ streamId: asked.streamId }).done, { code: 'not_found' });
 });
 
+const call = (method, path, body) => fetch(`${server.base}/conversations/${path}`, { method, body: body && JSON.stringify(body),
+  headers: { 'Content-Type': 'application/json' } });
+
+for (const transport of ['sse', 'websocket', 'text', 'poll']) {
+  test(`a member who is put out of a conversation in mid-answer is told so, by ${transport}`, async () => {
+    const owner = randomId();
+    await server.emulator.script(answer(pieces));
+    await client({ userId: owner }).ask('绿茶？', { conversationId: 'ours' }).done;
+    const member = randomId();
+    const me = client({ userId: member, transport });
+    const { conversationId } = await holds(async () => {
+      const reply = await call('POST', `ours/members?userId=${owner}`, { member });
+      assert.equal(reply.status, 200);
+      return reply.json();
+    });
+    await scriptInTwo();
+    const asked = me.ask('还有呢？', { conversationId });
+    let wasRemoved = false;
+    await assert.rejects(read(asked, async ({ type }) => {
+      if (type !== 'content' || wasRemoved) return;
+      wasRemoved = true;
+      const { status } = await call('DELETE', `${conversationId}/members?userId=${owner}&member=${member}`);
+      assert.equal(status, 204);
+    }), { code: 'not_found' });
+    assert.ok(asked.text !== '' && pieces.slice(0, 3).join('').startsWith(asked.text));
+    await release();
+  });
+}
+
 test('a token goes as a subprotocol, and headers that cannot be sent need another transport', async () => {
   await server.emulator.script(answer(pieces));
   const asked = client({ transport: ['websocket', 'sse'], headers: { 'X-Tenant': 't' } }).ask('hi');
