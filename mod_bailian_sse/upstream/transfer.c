@@ -67,6 +67,15 @@ void bl_transfer_rt_forget_spares(void)
 
 /* --- curl's results -> classes: here and nowhere else ------------------- */
 
+/* A proxy that was asked for a tunnel and answered something else. */
+static int has_no_tunnel(const bl_transfer_t *t)
+{
+    long status = 0;
+
+    curl_easy_getinfo(t->easy, CURLINFO_HTTP_CONNECTCODE, &status);
+    return status && status / 100 != 2;
+}
+
 static apr_status_t class_of(const bl_transfer_t *t, CURLcode code)
 {
     if (t->failure != APR_SUCCESS) return t->failure;
@@ -92,8 +101,9 @@ static apr_status_t class_of(const bl_transfer_t *t, CURLcode code)
     case CURLE_SSL_INVALIDCERTSTATUS:
     case CURLE_USE_SSL_FAILED:
         return BL_E_UPSTREAM_TLS;
-    case CURLE_GOT_NOTHING:
     case CURLE_RECV_ERROR:
+        return has_no_tunnel(t) ? BL_E_UPSTREAM_CONNECT : BL_E_UPSTREAM_CUT;
+    case CURLE_GOT_NOTHING:
     case CURLE_SEND_ERROR:
     case CURLE_PARTIAL_FILE:
     case CURLE_HTTP2:
@@ -453,6 +463,8 @@ static apr_status_t set_safety(CURL *easy, const bl_transfer_plan_t *plan)
     failed |=
         curl_easy_setopt(easy, CURLOPT_PROXY, plan->proxy ? plan->proxy : "");
     failed |= curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
+    /* What a proxy says of its tunnel is not the upstream's head. */
+    curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     if (plan->ca_file) {
         failed |= curl_easy_setopt(easy, CURLOPT_CAINFO, plan->ca_file);
