@@ -195,6 +195,39 @@
       "See the error log, the free space of the disk, and bailianctl db "                             \
       "check.",                                                                                       \
       "请查看错误日志、磁盘剩余空间，并运行 bailianctl db check。")                                   \
+    X("store_gone",                                                                                   \
+      "The database file or its lock file was moved, deleted or replaced: "                           \
+      "nothing is stored.",                                                                           \
+      "数据库文件或其锁文件被移动、删除或替换：不再保存任何数据。")                                   \
+    X("store_gone_fix",                                                                               \
+      "Put back what was there: it is noticed by itself. Or restart httpd, "                          \
+      "to "                                                                                           \
+      "go on with what is there now.",                                                                \
+      "请将原文件放回，会自动识别；或重启 httpd，改用现有文件。")                                     \
+    X("store_full",                                                                                   \
+      "The disk of the database is full: {1} MB are free, {2} rows wait in "                          \
+      "memory.",                                                                                      \
+      "数据库所在磁盘已满：剩余 {1} MB，{2} 条数据在内存中等待写入。")                                \
+    X("store_full_fix",                                                                               \
+      "Make room on it: what waits is written by itself within seconds.",                             \
+      "请腾出空间：等待的数据会在几秒内自动写入。")                                                   \
+    X("store_locked",                                                                                 \
+      "Another program holds the database locked: {1} rows wait in memory.",                          \
+      "其他程序锁住了数据库：{1} 条数据在内存中等待写入。")                                           \
+    X("store_locked_fix",                                                                             \
+      "Find it with fuser -v and the path of the database, and end it; what "                         \
+      "waits is written by itself then.",                                                             \
+      "请用 fuser -v "                                                                              \
+      "加数据库路径找到该程序并结束它；之后等待的数据会自动写入。")                                   \
+    X("store_readonly",                                                                               \
+      "The database file or its folder cannot be written by httpd's user.",                           \
+      "httpd 的运行用户无法写入数据库文件或其目录。")                                                 \
+    X("store_readonly_fix",                                                                           \
+      "Give both to that user, modes 0600 and 0700, and look whether the "                            \
+      "file "                                                                                         \
+      "system is mounted read-only.",                                                                 \
+      "请将两者的属主改为该用户，权限分别为 0600 和 "                              \
+      "0700，并检查文件系统是否以只读方式挂载。")                                                     \
     X("guard_ok",                                                                                     \
       "Checkpoints and writers of all processes exclude each other.",                                 \
       "所有进程的检查点与写入互斥。")                                                                 \
@@ -233,6 +266,10 @@
     X("app_none", "There is no app.", "还没有应用。")                                                 \
     X("app_fix", "Add an app, and make it the default one.",                                          \
       "请添加应用，并设为默认。")                                                                     \
+    X("app_first_fix",                                                                                \
+      "Add an upstream, a key for it, and an app that uses it; make that the "                        \
+      "default one.",                                                                                 \
+      "请依次添加上游、该上游的 Key，以及使用它的应用，并将其设为默认。")                             \
     X("request_timeout_ok", "mod_reqtimeout is loaded.",                                              \
       "已加载 mod_reqtimeout。")                                                                      \
     X("request_timeout_missing",                                                                      \

@@ -82,25 +82,63 @@ static void check_count(checks_t *c, const char *name, check_state_t state,
     put_check(c, name, state, &found, fix);
 }
 
-static void check_store(bl_admin_call_t *a, checks_t *c)
+/* What it is, and what to do. */
+static void put_trouble(checks_t *c, const bl_store_health_t *health)
 {
-    bl_store_health_t health;
-    const bl_error_t *e;
+    const bl_error_t *e = bl_error(health->last);
     bl_said_t found;
 
-    bl_store_health(a->store, &health);
-    e = bl_error(health.last);
-    if (health.last == APR_SUCCESS) {
-        check(c, "store", CHECK_OK,
-              BL_SAY("The database takes what is written."), NULL);
-    }
-    else {
+    switch (health->trouble) {
+    case BL_TROUBLE_GONE:
+        check(c, "store", CHECK_ERROR,
+              BL_SAY("The database file or its lock file was moved, deleted or "
+                     "replaced: nothing is stored."),
+              BL_SAY("Put back what was there: it is noticed by itself. Or "
+                     "restart httpd, to go on with what is there now."));
+        return;
+    case BL_TROUBLE_FULL:
+        check_count(c, "store", CHECK_ERROR,
+                    BL_SAY("The disk of the database is full: {1} MB are free, "
+                           "{2} rows wait in memory."),
+                    (apr_int64_t)(health->free_bytes >> 20), health->queued,
+                    BL_SAY("Make room on it: what waits is written by itself "
+                           "within seconds."));
+        return;
+    case BL_TROUBLE_LOCKED:
+        check_count(c, "store", CHECK_ERROR,
+                    BL_SAY("Another program holds the database locked: {1} "
+                           "rows wait in memory."),
+                    health->queued, 0,
+                    BL_SAY("Find it with fuser -v and the path of the "
+                           "database, and end it; what waits is written by "
+                           "itself then."));
+        return;
+    case BL_TROUBLE_READONLY:
+        check(c, "store", CHECK_ERROR,
+              BL_SAY("The database file or its folder cannot be written by "
+                     "httpd's user."),
+              BL_SAY("Give both to that user, modes 0600 and 0700, and look "
+                     "whether the file system is mounted read-only."));
+        return;
+    default:
         bl_say(&found, BL_SAY("The database cannot be written: {1}"),
                c->is_zh ? e->zh : e->en);
         put_check(c, "store", CHECK_ERROR, &found,
                   BL_SAY("See the error log, the free space of the disk, and "
                          "bailianctl db check."));
     }
+}
+
+static void check_store(bl_admin_call_t *a, checks_t *c)
+{
+    bl_store_health_t health;
+
+    bl_store_health(a->store, &health);
+    if (health.trouble == BL_TROUBLE_NONE)
+        check(c, "store", CHECK_OK,
+              BL_SAY("The database takes what is written."), NULL);
+    else
+        put_trouble(c, &health);
     if (health.is_guarded)
         check(
             c, "storeGuard", CHECK_OK,
@@ -188,7 +226,10 @@ static void check_catalog(bl_admin_call_t *a, checks_t *c)
         check(c, "app", CHECK_WARNING,
               catalog->app_count ? BL_SAY("No app is the default one.")
                                  : BL_SAY("There is no app."),
-              BL_SAY("Add an app, and make it the default one."));
+              catalog->app_count
+                  ? BL_SAY("Add an app, and make it the default one.")
+                  : BL_SAY("Add an upstream, a key for it, and an app that "
+                           "uses it; make that the default one."));
     for (i = 0; i < catalog->upstream_count; i++)
         check_upstream(a, c, &catalog->upstreams[i]);
     bl_catalog_unref(catalog);

@@ -33,6 +33,7 @@ struct bl_db_t {
     bl_lock_t *lock; /* borrowed; NULL for readers */
     slot_t slots[SLOTS];
     apr_status_t failure; /* why bl_db_stmt() answered NULL */
+    int trouble;          /* atomic: of the last that was unavailable */
     bl_ms_t wait_ms;
     int (*is_over)(void *ctx);
     void *is_over_ctx;
@@ -76,10 +77,21 @@ static apr_status_t bl_db_status(int rc)
     }
 }
 
-static apr_status_t status_of(const bl_db_t *db, int rc)
+static void note_trouble(bl_db_t *db, int rc)
+{
+    __atomic_store_n(&db->trouble, rc & 0xff, __ATOMIC_RELAXED);
+}
+
+int bl_db_trouble(const bl_db_t *db)
+{
+    return __atomic_load_n(&db->trouble, __ATOMIC_RELAXED);
+}
+
+static apr_status_t status_of(bl_db_t *db, int rc)
 {
     apr_status_t rv = bl_db_status(rc);
 
+    if (rv == BL_E_STORE_UNAVAILABLE) note_trouble(db, rc);
     if (rv == BL_E_INTERNAL) {
         bl_log(BL_LOG_ERR, 0, BL_LOGNO(1402) "SQLite code %d: %s",
                sqlite3_extended_errcode(db->h), sqlite3_errmsg(db->h));
@@ -449,6 +461,7 @@ apr_status_t bl_db_begin(bl_db_t *db, int is_durable)
     rv = set_sync(db, is_durable);
     if (rv == APR_SUCCESS) {
         rv = bl_lock_take(db->lock, db->wait_ms, db->is_over, db->is_over_ctx);
+        if (rv != APR_SUCCESS) note_trouble(db, SQLITE_BUSY);
     }
     if (rv != APR_SUCCESS) return rv;
     rv = bl_db_run(db, bl_db_stmt(db, "BEGIN IMMEDIATE"), NULL);

@@ -47,6 +47,10 @@ void bl_db_set_wait(bl_db_t *db, bl_ms_t wait_ms, int (*is_over)(void *ctx),
 sqlite3_stmt *bl_db_stmt(bl_db_t *db, const char *sql);
 apr_status_t bl_db_failure(const bl_db_t *db);
 
+/* SQLite's primary code when this last was BL_E_STORE_UNAVAILABLE; a lock of
+ * ours that another process has is SQLITE_BUSY. Any thread. */
+int bl_db_trouble(const bl_db_t *db);
+
 void bl_db_text(sqlite3_stmt *st, int at, const char *s); /* NULL: SQL NULL */
 void bl_db_blob(sqlite3_stmt *st, int at, const void *data, size_t len);
 void bl_db_text_n(sqlite3_stmt *st, int at, const char *s, size_t len);

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #define TICK_MS 500   /* catalog: also where no request asks for it */
@@ -342,6 +343,41 @@ const char *bl_store_sqlite_version(void)
     return sqlite3_libversion();
 }
 
+static bl_trouble_t trouble_of(bl_store_t *s, apr_status_t last)
+{
+    if (last == APR_SUCCESS) return BL_TROUBLE_NONE;
+    if (__atomic_load_n(&s->is_lost, __ATOMIC_RELAXED)) return BL_TROUBLE_GONE;
+    if (last == BL_E_STORE_CORRUPT) return BL_TROUBLE_CORRUPT;
+    switch (bl_db_trouble(s->db)) {
+    case SQLITE_FULL:
+        return BL_TROUBLE_FULL;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+    case SQLITE_PROTOCOL:
+        return BL_TROUBLE_LOCKED;
+    case SQLITE_READONLY:
+    case SQLITE_PERM:
+        return BL_TROUBLE_READONLY;
+    default:
+        return BL_TROUBLE_OTHER;
+    }
+}
+
+/* Of the folder: the file can be gone. */
+static apr_uint64_t free_bytes(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    struct statvfs disk;
+    char folder[4096];
+    size_t n = slash ? (size_t)(slash - path) : 0;
+
+    if (n >= sizeof(folder)) return 0;
+    memcpy(folder, path, n);
+    folder[n] = '\0';
+    if (statvfs(n ? folder : slash ? "/" : ".", &disk)) return 0;
+    return (apr_uint64_t)disk.f_bavail * disk.f_frsize;
+}
+
 void bl_store_health(bl_store_t *s, bl_store_health_t *out)
 {
     bl_writer_health_t w;
@@ -350,6 +386,8 @@ void bl_store_health(bl_store_t *s, bl_store_health_t *out)
     memset(&w, 0, sizeof(w));
     if (s->writer) bl_writer_health(s->writer, &w);
     out->last = bl_store_last(s);
+    out->trouble = trouble_of(s, out->last);
+    out->free_bytes = free_bytes(s->path);
     out->queued = w.queued;
     out->queued_bytes = w.queued_bytes;
     out->transactions = w.transactions;

@@ -354,8 +354,20 @@ apr_status_t bl_store_tokens_of_day(bl_store_t *s, const char *owner, int day,
                                     apr_int64_t *pn);
 
 /* --- health ------------------------------------------------------------- */
+typedef enum {
+    BL_TROUBLE_NONE,
+    BL_TROUBLE_OTHER,    /* an I/O error, no memory */
+    BL_TROUBLE_GONE,     /* the file was moved, deleted or replaced (D09) */
+    BL_TROUBLE_FULL,     /* no room on its disk (D01) */
+    BL_TROUBLE_LOCKED,   /* another process holds it (D03) */
+    BL_TROUBLE_READONLY, /* the file, or its folder (D08) */
+    BL_TROUBLE_CORRUPT   /* D07 */
+} bl_trouble_t;
+
 typedef struct bl_store_health_t {
-    apr_status_t last; /* of the last transaction */
+    apr_status_t last;       /* of the last transaction */
+    bl_trouble_t trouble;    /* why it failed */
+    apr_uint64_t free_bytes; /* of the disk */
     apr_uint32_t queued;
     apr_uint64_t queued_bytes;
     apr_uint64_t transactions, rows;

@@ -163,12 +163,35 @@ static void test_d01_full_for_a_while(void **state)
     assert_true(has_met(env.store, BL_E_STORE_UNAVAILABLE));
     bl_store_health(env.store, &h);
     assert_int_equal(h.queued, 150);
+    assert_int_equal(h.trouble, BL_TROUBLE_FULL);
+    assert_true(h.free_bytes > 0); /* of the disk that the test uses */
     fault_disarm();
     assert_true(drained(env.store, PATIENCE_S));
     bl_store_health(env.store, &h);
     assert_int_equal(h.last, APR_SUCCESS);
+    assert_int_equal(h.trouble, BL_TROUBLE_NONE);
     assert_count(&env, 50);
     assert_sound(&env);
+    env_close(&env);
+}
+
+/* D08: turned read-only while running; the health tells it apart. */
+static void test_d08_turned_read_only_is_told(void **state)
+{
+    bl_store_health_t h;
+    env_t env;
+
+    (void)state;
+    env_open(&env);
+    env_settle(env.store);
+    fault_arm(FAULT_WRITE, 0, 1 << 30, SQLITE_READONLY);
+    one_answer(env.store, 1);
+    assert_true(has_met(env.store, BL_E_STORE_UNAVAILABLE));
+    bl_store_health(env.store, &h);
+    assert_int_equal(h.trouble, BL_TROUBLE_READONLY);
+    fault_disarm();
+    assert_true(drained(env.store, PATIENCE_S));
+    assert_count(&env, 1);
     env_close(&env);
 }
 
@@ -383,6 +406,7 @@ static void test_d07_damage_found_while_writing_stops_writing(void **state)
 static void test_d09_file_moved_while_running(void **state)
 {
     bl_stored_stream_t st;
+    bl_store_health_t h;
     apr_status_t rv;
     char away[128];
     double until;
@@ -401,6 +425,8 @@ static void test_d09_file_moved_while_running(void **state)
         rv = bl_store_stream(env.store, env_id(1), &st);
     } while (rv == APR_SUCCESS && now() < until);
     assert_int_equal(rv, BL_E_STORE_UNAVAILABLE);
+    bl_store_health(env.store, &h);
+    assert_int_equal(h.trouble, BL_TROUBLE_GONE);
     assert_int_equal(bl_store_do_rename(env.store, "user:li", "c1", "x"),
                      BL_E_STORE_UNAVAILABLE);
     assert_int_not_equal(access(env.path, F_OK), 0);
@@ -500,6 +526,7 @@ int main(void)
         cmocka_unit_test(test_d02_io_error_at_each_read),
         cmocka_unit_test(test_d02_failed_sync),
         cmocka_unit_test(test_d01_full_for_a_while),
+        cmocka_unit_test(test_d08_turned_read_only_is_told),
         cmocka_unit_test(test_p10_full_queue_is_told),
         cmocka_unit_test(test_d03_locked_by_another_process),
         cmocka_unit_test(test_d03_close_does_not_wait_for_ever),
