@@ -2,7 +2,7 @@
 // What lists of stored objects have in common: they are all here, are filtered
 // and sorted here, and each can be added, edited and deleted.
 import { get, patch, post, remove } from './api.js';
-import { attempt, confirm, edit, explain, openDialog } from './dialog.js';
+import { attempt, confirm, edit, explain, openDialog, toast } from './dialog.js';
 import { button, h, replace } from './dom.js';
 import { arrange } from './listing.js';
 import { makePager, makeTable } from './table.js';
@@ -21,6 +21,18 @@ export async function all(path, query, signal) {
     cursor = page.next;
   } while (cursor);
   return items;
+}
+
+// The upstreams, to choose from; null where there is none, which is said.
+export async function someUpstreams(page) {
+  try {
+    const found = await all('api/upstreams', {}, page.signal);
+    if (found.length) return found;
+    toast(t('upstreams.first'), 'failed');
+  } catch (error) {
+    toast(explain(error), 'failed');
+  }
+  return null;
 }
 
 // A field that chooses among the apps; those that are chosen can be gone.

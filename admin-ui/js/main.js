@@ -9,27 +9,52 @@ import { applyTo, isChinese, remember, switchLanguage, t, term } from './text.js
 import { pages } from './pages.js';
 
 const STALE_MS = 4000;
+const AGAIN_MS = 5000;
 
 let me = null; // {user, role, routes}
 let current = null; // the open page: {name, close}
 let freshAt = 0;
 let failure = null;
 
+// Nobody has to do anything on this page before it can go well.
+const isPassing = (error) => !(error instanceof api.Refused) || error.status >= 500;
 const may = (route) => me.routes.includes(route);
 const canOpen = (page) => page.needs.every(may);
 
 // --- how old is what is shown
+
+const said = h('span');
+const why = h('a', { href: '#overview' });
+const login = button('', () => location.reload());
+
+// Its nodes are kept: one of them can have the focus.
+function showFailure(node) {
+  const isOver = failure.status === 401;
+  const since = freshAt ? ` ${t('stale', { at: clock(freshAt), age: age(Date.now() - freshAt) })}` : '';
+  if (said.parentNode !== node) replace(node, said, ' ', why, login);
+  setText(said, isOver ? t('logged.out') : `${explain(failure)}${since}`);
+  setText(why, t('see.health'));
+  setText(login, t('reload'));
+  why.hidden = !/^store_/.test(failure.code) || current?.name === 'overview' || !may('GET api/health');
+  login.hidden = !isOver;
+}
+
+// In place of what could not be loaded yet.
+function showNone() {
+  if (!current) return;
+  const isWanted = failure && !freshAt && isPassing(failure);
+  if (!isWanted) current.none.remove();
+  else if (!current.none.isConnected) current.root.append(current.none);
+}
 
 function showState() {
   const node = byId('state');
   const old = Date.now() - freshAt;
   setState(node, failure ? 'failed' : freshAt ? 'ok' : 'loading');
   byId('main').dataset.stale = String(Boolean(failure && freshAt));
-  if (failure?.status === 401) {
-    replace(node, t('logged.out'), ' ', button(t('reload'), () => location.reload()));
-  } else if (failure) {
-    const since = freshAt ? ` ${t('stale', { at: clock(freshAt), age: age(old) })}` : '';
-    setText(node, `${explain(failure)}${since}`);
+  showNone();
+  if (failure) {
+    showFailure(node);
   } else {
     setText(node, !freshAt ? t('loading') : old > STALE_MS ? t('as.of', { at: clock(freshAt) }) : t('fresh'));
   }
@@ -49,11 +74,12 @@ function readHash() {
   return { name, id: rest.map(decodeURIComponent).join('/'), params: new URLSearchParams(query) };
 }
 
-// Asks again and again while the page is open and can be seen; a failure is
-// shown and asked again.
+// Asks again and again while the page is open and can be seen; ms 0: once. A
+// failure is shown, and asked again when it can pass.
 function every(ms, ask, signal) {
   let timer = null;
   const turn = async () => {
+    let wait = ms;
     clearTimeout(timer);
     if (!document.hidden) {
       try {
@@ -61,10 +87,11 @@ function every(ms, ask, signal) {
         if (!signal.aborted) told();
       } catch (error) {
         if (!signal.aborted) told(error);
+        if (isPassing(error)) wait ||= AGAIN_MS;
       }
     }
     clearTimeout(timer);
-    if (!signal.aborted && ms) timer = setTimeout(turn, ms);
+    if (!signal.aborted && wait) timer = setTimeout(turn, wait);
   };
   signal.addEventListener('abort', () => clearTimeout(timer));
   turn();
@@ -78,6 +105,7 @@ function openPage() {
   current?.close();
   const ending = new AbortController();
   const root = h('div', { class: 'page', 'data-page': page.name });
+  const none = notice(t('none.yet'), 'failed');
   freshAt = 0;
   failure = null;
   replace(byId('main'), root);
@@ -93,7 +121,7 @@ function openPage() {
       history.replaceState(null, '', `#${page.name}${id ? `/${encodeURIComponent(id)}` : ''}${text ? `?${text}` : ''}`);
     },
   });
-  current = { name: page.name, close: () => { ending.abort(); after?.(); } };
+  current = { name: page.name, root, none, close: () => { ending.abort(); after?.(); } };
   drawNav();
   showState();
 }

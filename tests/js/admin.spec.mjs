@@ -3,7 +3,9 @@
 // and, for what cannot be had there at will, against adminapi.mjs.
 import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
+import { mkdirSync, readdirSync, renameSync } from 'node:fs';
 import { createServer } from 'node:http';
+import { join } from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { answersOf, openAdminApi, problem } from './adminapi.mjs';
@@ -197,6 +199,40 @@ describe('with a real server', () => {
     assert.ok(await page.isVisible('.cards dd'));
     gate.open();
     await page.waitForSelector('#state[data-state="ok"]');
+  });
+
+  test('D09: a database that was moved away is said on every page, with what to do, and works again when it is back', async () => {
+    allow(FAILED);
+    const [data, away] = ['data', 'away'].map((name) => join(server.dir, name));
+    const move = (from, to) => { for (const name of readdirSync(from)) renameSync(join(from, name), join(to, name)); };
+    const told = (what) => server.log().split(what).length - 1; // each child says it once
+    const { children } = await (await server.asAdmin('api/overview')).json();
+    mkdirSync(away);
+    move(data, away);
+    try {
+      await holds(() => assert.equal(told('was moved, deleted or replaced'), children.length), 60);
+      await open('keys', { locale: 'zh-CN' });
+      for (const name of ['keys', 'upstreams', 'ends', 'conversations', 'callers', 'alerts', 'audit']) {
+        await page.evaluate((to) => { location.hash = to; }, name);
+        await shownPage(name);
+        await page.getByText('尚未取得数据，将自动重试。').waitFor();
+        assert.match(await page.innerText('#state'), /^服务器数据库暂时不可用。 查看原因与处理方法$/);
+      }
+      await page.evaluate(() => { location.hash = 'keys'; });
+      await page.getByRole('button', { name: '添加 Key', exact: true }).click();
+      await page.locator('.toast', { hasText: '服务器数据库暂时不可用。' }).waitFor();
+      assert.equal(await page.locator('dialog').count(), 0);
+      await page.getByRole('link', { name: '查看原因与处理方法' }).click();
+      await page.locator('.checks li', { hasText: '数据库文件或其锁文件被移动、删除或替换' }).getByText('请将原文件放回').waitFor();
+      await turnTo('live'); // needs no database
+      await page.evaluate(() => { location.hash = 'audit'; });
+      await page.getByText('尚未取得数据，将自动重试。').waitFor();
+    } finally {
+      move(away, data);
+      await holds(() => assert.equal(told('was put back'), children.length), 60);
+    }
+    await settled(); // by itself, and what had failed is there
+    await page.locator('#main tbody tr').first().waitFor();
   });
 
   test('a token is shown once, lets a program in, and nobody once it is revoked', async () => {
@@ -549,6 +585,8 @@ describe('with any answer', () => {
   test('lists that are empty say so', async () => {
     await open('keys', { answers: answersOf({ rows: 0 }) });
     await page.waitForSelector('.nothing:has-text("There is no key yet")');
+    await page.getByRole('button', { name: 'Add key', exact: true }).click(); // of which upstream?
+    await page.locator('.toast', { hasText: 'There is no upstream yet: add one first' }).waitFor();
     await turnTo('live');
     await page.waitForSelector('.nothing:has-text("No stream is running.")');
   });

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // API keys: secrets go in and never come out.
 import { post } from '../api.js';
-import { all, appsField, createObject, editObject, makeList, removeObject, rowButtons } from '../crud.js';
+import { all, appsField, createObject, editObject, makeList, removeObject, rowButtons, someUpstreams } from '../crud.js';
 import { attempt, confirm, edit, toast } from '../dialog.js';
 import { append, button, h, setText } from '../dom.js';
 import { age, count, duration, moment, NONE, tail, when } from '../format.js';
@@ -50,7 +50,6 @@ const shared = async (page, chosen) => [
 ];
 
 export function open(page) {
-  let upstreams = [];
   const state = h('select', { onchange: () => refresh() }, h('option', { value: '' }, t('all')),
     ['ok', 'cooling', 'refused', 'disabled', 'reenter', 'unopenable'].map((id) => h('option', { value: id }, term('state', id))));
   const testButton = button(t('keys.test.all'), testMany);
@@ -82,13 +81,21 @@ export function open(page) {
     testButton.removeAttribute('aria-busy');
   }
 
-  const names = () => upstreams.map((one) => [one.name, one.name]);
+  const names = (upstreams) => upstreams.map((one) => [one.name, one.name]);
 
   async function add() {
+    const upstreams = await someUpstreams(page);
+    if (!upstreams) return;
     const fields = await shared(page);
     const key = await createObject({ path: 'api/keys', title: t('keys.add.title'), fields: [
-      { name: 'name', type: 'text', needed: true, hint: 'hint.name' }, { name: 'upstream', type: 'choice', options: names(), needed: true }, SECRET, ...fields] });
+      { name: 'name', type: 'text', needed: true, hint: 'hint.name' }, { name: 'upstream', type: 'choice', options: names(upstreams), needed: true }, SECRET, ...fields] });
     if (key) toast(t('keys.added', { name: key.name }));
+    refresh();
+  }
+
+  async function importMany() {
+    const upstreams = await someUpstreams(page);
+    if (upstreams) await importKeys(names(upstreams));
     refresh();
   }
 
@@ -115,12 +122,11 @@ export function open(page) {
   append(page.root, [
     h('div', { class: 'head' }, h('h2', {}, t('page.keys')), h('div', { class: 'toolbar' },
       page.may('POST api/keys/test') ? testButton : null,
-      page.may('POST api/keys/import') ? button(t('keys.import'), async () => { await importKeys(names()); refresh(); }) : null,
+      page.may('POST api/keys/import') ? button(t('keys.import'), importMany) : null,
       page.may('POST api/keys') ? button(t('keys.add'), add, { class: 'primary' }) : null)),
     list.node,
   ]);
   const refresh = page.every(3000, async (signal) => {
     list.show(await all('api/keys', { state: state.value }, signal));
-    upstreams = (await all('api/upstreams', {}, signal));
   });
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Upstreams and apps: where answers come from, and how they are asked for.
 import { post } from '../api.js';
-import { all, createObject, editObject, makeList, removeObject, rowButtons } from '../crud.js';
+import { all, createObject, editObject, makeList, removeObject, rowButtons, someUpstreams } from '../crud.js';
 import { attempt, toast } from '../dialog.js';
 import { append, button, h, section } from '../dom.js';
 import { count, duration, NONE } from '../format.js';
@@ -81,10 +81,15 @@ export function open(page) {
     if (made) toast(t('keys.added', { name: made.name }));
   });
 
+  async function addApp() {
+    const found = await someUpstreams(page);
+    if (found) await add('api/apps', t('apps.add.title'), [NAME, ...appFields(found)]);
+  }
+
   append(page.root, [
     h('div', { class: 'head' }, h('h2', {}, t('page.upstreams')), h('div', { class: 'toolbar' },
       page.may('POST api/upstreams') ? button(t('upstreams.add'), () => add('api/upstreams', t('upstreams.add.title'), [NAME, ...upstreamFields()])) : null,
-      page.may('POST api/apps') ? button(t('apps.add'), () => add('api/apps', t('apps.add.title'), [NAME, ...appFields(upstreams)]), { class: 'primary' }) : null)),
+      page.may('POST api/apps') ? button(t('apps.add'), addApp, { class: 'primary' }) : null)),
     section(t('apps.title'), appList.node),
     section(t('upstreams.title'), upstreamList.node),
   ]);

@@ -34,6 +34,8 @@ export default {
   'logged.out': ['You are logged out.', '登录已失效。'],
   reload: ['Log in again', '重新登录'],
   again: ['Try again', '重试'],
+  'none.yet': ['Nothing could be loaded yet; it is tried again by itself.', '尚未取得数据，将自动重试。'],
+  'see.health': ['What is wrong, and what to do', '查看原因与处理方法'],
   'refused.title': ['You are not let in', '未获准访问'],
   'refused.role': ['Who may do what stands in the Location of this page in the configuration of httpd, for example:',
     '谁可以做什么，写在 httpd 配置中本页面的 Location 里，例如：'],

@@ -112,6 +112,7 @@ export default {
   'upstreams.keys': ['{enabled} enabled', '{enabled} 个启用'],
   'upstreams.keys.disabled': ['{n} disabled', '{n} 个停用'],
   'upstreams.keys.reenter': ['{n} to enter again', '{n} 个需重新输入'],
+  'upstreams.first': ['There is no upstream yet: add one first, under “Upstreams and apps”.', '还没有上游：请先在“上游与应用”中添加。'],
   'upstreams.intro': ['Another host, scheme or port: its keys must be entered again before they are sent there.', '更换主机、协议或端口后，须重新输入其 Key，才会发往新地址。'],
   'upstreams.remove.text': ['Its keys go with it. It cannot be brought back.', '其 Key 一并删除，且无法恢复。'],
   'apps.title': ['Apps', '应用'],
