@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Is it well, how has it been, and what lies on the path to the browser."""
 import datetime
+import json
 import math
+import subprocess
 
 import pytest
 
 from answers import TEA
-from env.admin import LI, LOCATION, Admin
+from env.admin import LI, LOCATION, Admin, admin_location
 from env.database import change
 from env.polling import until
 
@@ -180,6 +182,33 @@ def test_pathcheck_sends_its_ticks_one_by_one(env):
     sent = [e.json["sentMs"] for e in events[1:-1]]
     assert sent[0] == 0 and sent == sorted(sent) and sent[-1] >= 380
     assert stream.ended in ("clean", "close")
+
+
+@pytest.mark.parametrize("env", [{"locations": admin_location(
+    "/bailian-admin", "SetOutputFilter DEFLATE\n")}], indirect=True)
+def test_pathcheck_is_not_held_back_by_mod_deflate(env):
+    stream = env.sse_open("/bailian-admin/api/pathcheck?ticks=3&everyMs=50",
+                          headers=dict(LI, **{"Accept-Encoding": "gzip"}))
+    assert stream.header("content-encoding") is None
+    assert stream.next(30).event == "path"
+    assert [stream.next(30).json["n"] for _ in range(3)] == [1, 2, 3]
+    stream.read()
+    assert checks(env)["deflate"]["state"] == "ok"
+
+
+def test_pathcheck_over_http2_says_what_that_costs(env):
+    done = subprocess.run(
+        ["curl", "-sSkN", "--http2", "--max-time", "120", "-H",
+         "Authorization: " + LI["Authorization"],
+         "https://127.0.0.1:%d/bailian-admin/api/pathcheck?ticks=2&everyMs=50"
+         % env.server.tls_port], capture_output=True, text=True, check=True)
+    lines = [line[6:] for line in done.stdout.split("\n")
+             if line.startswith("data: ")]
+    path = json.loads(lines[0])
+    assert path["http2"] and path["tls"] and not path["parked"]
+    hint = path["hints"][0]
+    assert "HTTP/2" in hint["detail"] and "event MPM" in hint["fix"]
+    assert [json.loads(line)["n"] for line in lines[1:3]] == [1, 2]
 
 
 def test_pathcheck_bounds_what_it_is_asked_for(env):

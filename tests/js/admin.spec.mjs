@@ -37,6 +37,7 @@ describe('with a real server', () => {
   });
   afterEach(async () => {
     gate.open();
+    gate.hold(0);
     await closePage();
   });
 
@@ -321,6 +322,16 @@ describe('with a real server', () => {
     assert.equal(await page.innerText('.facts dd'), 'yes'); // parked
   });
 
+  test('path check: a proxy that buffers is told, with the fix', async () => {
+    gate.hold(1000);
+    await open('pathcheck', { locale: 'zh-CN' });
+    await page.getByLabel('消息数').fill('30');
+    await page.getByLabel('间隔（毫秒）').fill('100');
+    await page.getByRole('button', { name: '开始' }).click();
+    await page.waitForSelector('.notice[role="status"]:is([data-state="good"], [data-state="warning"], [data-state="failed"])');
+    assert.match(await page.innerText('.notice[role="status"]'), /^事件在途中被扣留：30 条中有 \d+ 条成批到达。[^]*proxy_buffering off/);
+  });
+
   test('the menu has every page that the build has routes for, and each of them opens', async () => {
     const wanted = Object.entries({ overview: 'Overview', live: 'Live', ends: 'Retries and ends', keys: 'Keys', apps: 'Upstreams and apps', conversations: 'Conversations',
       callers: 'Callers', alerts: 'Alerts', audit: 'Audit', pathcheck: 'Path check' }).filter(([name]) => routes.includes(`GET api/${name}`)).map(([, text]) => text);
@@ -572,14 +583,14 @@ describe('with any answer', () => {
     const first = row('添加或修改上游').first();
     await first.waitFor();
     assert.equal(await first.locator('[data-col="action"]').getAttribute('title'), 'upstream.put');
-    assert.match(await first.locator('[data-col="detail"]').innerText(), /^权重：2，仅限这些应用：无$/);
+    assert.match(await first.locator('[data-col="detail"]').innerText(), /^地域：cn-beijing，备注：无$/);
     await row('停止流').first().waitFor();
     await turnTo('ends');
     const why = row('Throttling.RateQuota').first().locator('[data-col="upstreamCode"]');
     assert.equal(await why.getAttribute('title'), 'Throttling.RateQuota：该账号与模型的每分钟请求数超限');
     await turnTo('stream/0002');
     await page.locator('.facts', { hasText: 'Throttling.RateQuota：该账号与模型的每分钟请求数超限' }).waitFor();
-    await page.locator('[data-col="upstreamCode"]', { hasText: /^SomethingNew$/ }).waitFor();
+    await page.locator('[data-col="upstreamCode"]', { hasText: /^ServiceUnavailable$/ }).waitFor();
   });
 
   test('lists that are empty say so', async () => {
@@ -628,6 +639,34 @@ describe('with any answer', () => {
     }
     assert.equal(api.asked.find((one) => one.method === 'POST').body.secret, SECRET);
     assert.ok(!await page.evaluate((text) => JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.body.outerHTML]).includes(text), SECRET));
+  });
+
+  test('Live: sorted and filtered by the server; stands still when told to; is taken away as CSV and JSON; many are stopped at once', async () => {
+    const asked = (query) => api.asked.filter(({ path }) => path === 'api/live/events').some((one) => Object.entries(query).every(([name, value]) => one.query.get(name) === value));
+    await open('live');
+    await row('user:li').first().waitFor();
+    assert.equal(await page.locator('[data-col="phase"]', { hasText: /^retrying 2\/3$/ }).count() > 0, true);
+    await page.locator('th').getByRole('button', { name: 'Bytes' }).click();
+    await holds(() => assert.ok(asked({ sort: 'bytes', order: 'desc' })));
+    await page.locator('th').getByRole('button', { name: 'Bytes' }).click();
+    await holds(() => assert.ok(asked({ sort: 'bytes', order: 'asc' })));
+    await page.waitForSelector('th[aria-sort="ascending"]');
+    await page.getByRole('combobox', { name: 'Phase' }).selectOption('paused');
+    await page.getByRole('searchbox', { name: 'User', exact: true }).fill('user:li');
+    await holds(() => assert.ok(asked({ sort: 'bytes', order: 'asc', phase: 'paused', user: 'user:li' })));
+    const links = await page.locator('.head a.button').evaluateAll((all) => all.map((a) => new URL(a.href).searchParams.toString()));
+    assert.deepEqual(links, ['phase=paused&user=user%3Ali&sort=bytes&order=asc&format=csv', 'phase=paused&user=user%3Ali&sort=bytes&order=asc&format=json&export=1']);
+    await row('user:li').first().waitFor();
+    await page.getByRole('button', { name: 'Pause' }).click();
+    await page.locator('h2', { hasText: 'Paused: the list stands still.' }).waitFor();
+    const before = api.asked.length;
+    await page.getByRole('button', { name: 'Resume' }).click();
+    await holds(() => assert.ok(api.asked.slice(before).some(({ path }) => path === 'api/live/events')));
+    for (const n of [0, 1]) await page.locator('tbody').getByRole('checkbox').nth(n).check();
+    await page.getByRole('button', { name: 'Stop selected (2)' }).click();
+    await inDialog('Stop').click();
+    await page.locator('.toast', { hasText: '2 stopped, 0 told to stop, 0 had ended' }).waitFor();
+    assert.equal(api.asked.find(({ path }) => path === 'api/live/stop').body.ids.length, 2);
   });
 
   test('columns can be hidden, and stay so', async () => {

@@ -28,7 +28,7 @@ export function answersOf({ text = (_, value) => value, role = 'admin', rows = 1
     bytes: n * 812, queueBytes: n % 8 === 5 ? 214000 : n * 12, heartbeats: n % 4, readers: n % 8 === 6 ? 0 : 1 + n % 2, resumes: n % 3, pauses: n % 2,
     attempt: n % 8 === 4 ? 2 : 1, attemptsMost: 3, retries: n % 8 === 4 ? 1 : 0, key: s('key', ['9f2c', 'a17b'][n % 2]), pid: 4101 + n % 2,
   });
-  const attempts = [{ n: 1, class: s('class', 'upstream_unavailable'), status: 503, ms: 212, code: s('code', 'SomethingNew') }, { n: 2, class: 'ok', status: 200, ms: 8400, code: null }];
+  const attempts = [{ n: 1, class: s('class', 'upstream_unavailable'), status: 503, ms: 212, code: s('code', 'ServiceUnavailable') }, { n: 2, class: 'ok', status: 200, ms: 8400, code: null }];
   const end = (n) => ({
     ...stream(n), upstream: s('upstream', 'bailian-beijing'), conversationId: s('conversationId', `c-${n}`), requestId: s('requestId', `req-${n}`),
     upstreamRequestId: s('upstreamRequestId', `0d1e-${n}`), outcome: ['completed', 'completed', 'error', 'cancelled', 'timeout', 'completed'][n % 6],
@@ -109,8 +109,8 @@ export function answersOf({ text = (_, value) => value, role = 'admin', rows = 1
     'GET api/settings': retention,
     'GET api/callers': page(rows ? [1, 2, 3, 4].map(caller) : []),
     'GET api/alerts': page(rows ? [1, 2, 3].map(alert) : []),
-    'GET api/audit': page(many((n) => ({ id: n, at: ago(n * 123000), actor: s('actor', ['user:li', 'cli:root'][n % 2]), from: s('from', '10.20.0.7'), action: s('action', ['key.add', 'stream.stop', 'upstream.put', 'conversation.read'][n % 4]), object: s('object', 'bailian-beijing/main'),
-      detail: s('detail', ['{"weight":2}', null, '{"weight":2,"apps":null}', null][n % 4]), outcome: n % 7 === 5 ? 'refused' : 'done' }))),
+    'GET api/audit': page(many((n) => ({ id: n, at: ago(n * 123000), actor: s('actor', ['user:li', 'cli:root'][n % 2]), from: s('from', '10.20.0.7'), action: s('action', ['key.add', 'stream.stop', 'upstream.put', 'conversation.read'][n % 4]), object: s('object', ['bailian-beijing/main', id(n), 'bailian-beijing', 'user:li c-3'][n % 4]),
+      detail: s('detail', ['a1b2c3d4e5f60718', null, '{"region":"cn-beijing","note":null}', null][n % 4]), outcome: n % 7 === 5 ? 'refused' : 'done' }))),
     'GET api/pathcheck': ({ headers }) => ({ sse: [['path', { parked: true, http2: false, tls: true, filters: [s('filter', 'REQTIMEOUT')], proxies: [s('proxy', '10.0.0.1')], hints: [{ code: 'proxy',
       detail: s('detail', headers['accept-language'] === 'zh-CN' ? '本服务器与浏览器之间有代理。' : 'A proxy stands between this server and the browser.'), fix: s('fix', 'nginx: proxy_buffering off; proxy_http_version 1.1') }] }],
     ...Array.from({ length: 20 }, (_, n) => ['tick', { n: n + 1, of: 20, sentMs: n * 30 }, 30]), ['done', {}]] }),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // gate - a TCP relay in front of a server, which can lose connections: a train
-// that goes into a tunnel.
+// that goes into a tunnel; or hold back what comes: a proxy that buffers.
 import { connect, createServer } from 'node:net';
 
 export async function openGate(origin) {
@@ -9,6 +9,7 @@ export async function openGate(origin) {
   let isShut = false;
   let cutAfter = Infinity; // bytes to the client, of each connection
   let accepted = 0;
+  let holdMs = 0; // what comes to the client is passed on so often, 0: at once
   const relay = createServer((client) => {
     accepted += 1;
     if (isShut) {
@@ -27,6 +28,10 @@ export async function openGate(origin) {
     server.on('data', (bytes) => {
       const left = cutAfter - sent;
       sent += bytes.length;
+      if (holdMs) {
+        client.cork();
+        setTimeout(() => client.uncork(), holdMs - (Date.now() % holdMs));
+      }
       client.write(bytes.subarray(0, Math.max(left, 0)));
       if (left <= bytes.length) end();
     });
@@ -38,6 +43,7 @@ export async function openGate(origin) {
     cut,
     shut: () => { isShut = true; cut(); },
     open: () => { isShut = false; },
+    hold: (ms) => { holdMs = ms; },
     cutAfter: (bytes) => { cutAfter = bytes; },
     get accepted() { return accepted; },
     close: () => new Promise((done) => { cut(); relay.close(done); }),

@@ -82,9 +82,10 @@ function openRetention(page) {
       save: (values) => patch('api/settings', { retention: values }, now.version) });
     if (said) toast(t('saved'));
     refresh();
-  });
+  }, { disabled: true });
   const refresh = page.every(5000, async (signal) => {
     now = await get('api/settings', {}, signal);
+    change.disabled = false;
     const { retention, progress: p } = now;
     fillList(list, [[t('field.conversationDays'), days(retention.conversationDays)], [t('field.eventDays'), days(retention.eventDays)],
       [t('retention.state'), term('retention', p.state)],

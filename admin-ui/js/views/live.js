@@ -15,6 +15,8 @@ const FEED_AGAIN_MS = 30000;
 
 export const phaseState = (phase) => ({ streaming: 'good', retrying: 'bad', paused: 'busy', detached: 'busy' })[phase] ?? '';
 
+export const phaseText = ({ phase, attempt: n, attemptsMost }) => (phase === 'retrying' ? `${term('phase', phase)} ${n}/${attemptsMost}` : term('phase', phase));
+
 // A link where the page of one stream is there.
 export const idColumn = (page) => ({ id: 'id', text: (s) => short(s.id), title: (s) => s.id,
   ...(page.may('GET api/streams/{id}') && { link: (s) => `#stream/${encodeURIComponent(s.id)}` }) });
@@ -22,7 +24,7 @@ const COLUMNS = [
   { id: 'owner', text: (s) => s.owner, title: (s) => s.owner, sort: 'owner' },
   { id: 'app', text: (s) => s.app, sort: 'app' },
   { id: 'transport', text: (s) => term('transport', s.transport) },
-  { id: 'phase', text: (s) => term('phase', s.phase), badge: (s) => phaseState(s.phase), sort: 'phase' },
+  { id: 'phase', text: phaseText, badge: (s) => phaseState(s.phase), sort: 'phase' },
   { id: 'age', number: 1, text: (s) => age(s.ageMs), sort: 'age' },
   { id: 'firstContent', number: 1, text: (s) => duration(s.firstContentMs), sort: 'firstContent' },
   { id: 'silent', number: 1, text: (s) => age(s.silentMs), sort: 'silent' },

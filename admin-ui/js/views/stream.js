@@ -6,7 +6,7 @@ import { append, button, fillList, h, notice, replace, section, setState, setTex
 import { age, bytes, count, duration, moment, rate, tail } from '../format.js';
 import { makeTable } from '../table.js';
 import { t, term, upstreamCode } from '../text.js';
-import { phaseState, stopStreams } from './live.js';
+import { phaseState, phaseText, stopStreams } from './live.js';
 
 export const outcomeState = (outcome) => ({ completed: 'good', length: 'good', cancelled: '', live: 'busy' })[outcome] ?? 'bad';
 
@@ -14,7 +14,7 @@ const badge = (text, state) => h('span', { class: 'badge', 'data-state': state }
 
 function facts(s) {
   const rows = [
-    s.live ? [t('col.phase'), badge(term('phase', s.phase), phaseState(s.phase))]
+    s.live ? [t('col.phase'), badge(phaseText(s), phaseState(s.phase))]
       : [t('col.outcome'), h('span', {}, badge(term('outcome', s.outcome), outcomeState(s.outcome)), ' ', [s.code && term('code', s.code), s.upstreamCode && upstreamCode(s.upstreamCode)].filter(Boolean).join(' · '))],
     [t('col.owner'), s.owner], [t('col.app'), s.app], [t('col.transport'), term('transport', s.transport)], [t('col.client'), s.client],
     [t('col.startedAt'), moment(s.startedAt)],
