@@ -56,12 +56,17 @@ function gone(id) {
   if (id === openId()) location.hash = '';
 }
 
-// An answer has begun or ended. The history may be a moment behind.
+// The history may be a moment behind, on a busy machine some moments.
+async function list(id, tries) {
+  await sidebar.load();
+  if (tries <= 1 || sidebar.titleOf(id) !== undefined || byId('search').value) return;
+  setTimeout(() => list(id, tries - 1), HISTORY_MS);
+}
+
+// An answer has begun or ended.
 async function changed(id) {
   showAnswering();
-  await sidebar.load();
-  if (sidebar.titleOf(id) !== undefined || byId('search').value) return;
-  setTimeout(() => sidebar.load(), HISTORY_MS);
+  await list(id, 6);
 }
 
 // --- the question
