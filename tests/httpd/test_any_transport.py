@@ -10,13 +10,14 @@ import json
 import random
 import threading
 import urllib.parse
+import uuid
 
 import pytest
 
 from answers import last, piece
 from env import raw
 from env.polling import until
-from env.ws import Talk
+from env.ws import Socket, Talk
 
 PIECES = ["绿茶", "适合", "用80℃", "左右的水", "冲泡🍵，", "a", "\n", "\"水\"",
           "太烫会", "让茶汤", "发苦。", "🍃🍃"]
@@ -197,6 +198,58 @@ def test_answer_wanders_over_all_transports_and_children(env, seed):
     chance = random.Random(seed)
     cuts = sorted(chance.sample(range(1, len(PIECES)), 6))
     walk(env, chance.choices(list(READERS), k=7), cuts)
+
+
+# --- transports that only begin: nothing in them has a number ----------------
+def leave_sync(env):
+    """Its caller waits for the whole, and goes."""
+    session = "sync-" + uuid.uuid4().hex
+    conn = env.connect(seconds=SECONDS)
+    conn.send(raw.request("POST", "/bailian/api/chat/sync?sessionId=" + session,
+                          {"message": "x", "userId": "u1"}, {}))
+
+    def started():
+        reply = env.get("/bailian/api/chat/poll?" + query(sessionId=session))
+        return reply.status == 200 and reply.json()["data"]["streamId"]
+    stream_id = until(started, SECONDS, "the session")
+    conn.close()
+    return "", stream_id, 0
+
+
+def streams_of(env):
+    """Of the newest conversations."""
+    base = "/bailian/conversations"
+    items = env.get("%s?%s" % (base, query(limit=5))).json()["items"]
+    found = [env.get("%s/%s?%s" % (base, item["conversationId"], query()))
+             for item in items]
+    return {message["streamId"] for reply in found
+            for message in reply.json()["messages"]}
+
+
+def leave_raw_text(env):
+    """Only the conversation that it began names its stream."""
+    known = streams_of(env)
+    socket = Socket(env.connect(seconds=SECONDS), "/bailian/ws/chat?userId=u1")
+    socket.say({"message": "x"})
+    text = ""
+    while len(text) < len("".join(PIECES[:5])):
+        text += socket.next(SECONDS)
+    stream_id = until(lambda: streams_of(env) - known, SECONDS,
+                      "the conversation").pop()
+    socket.conn.close()
+    return text, stream_id, place_behind(env, stream_id, 0, text)
+
+
+@pytest.mark.parametrize("second", list(READERS))
+@pytest.mark.parametrize("first", [leave_sync, leave_raw_text],
+                         ids=["sync", "raw-text"])
+def test_answer_of_a_transport_without_numbers_is_read_on_by_any_other(
+        env, first, second):
+    scenario(env, [5])
+    found, stream_id, place = first(env)
+    env.bailian.release("b0")
+    rest, _ = READERS[second](env, stream_id, place, None)
+    assert found + rest == TEXT
 
 
 def test_c16_all_transports_read_one_answer_at_once(env):

@@ -21,6 +21,19 @@ LOCATIONS = """
     BailianAnonymous on
     BailianRoute /only-here miniapp-stream
 </Location>
+<Location "/legacy">
+    SetHandler bailian-sse
+    BailianAnonymous on
+    BailianRoute /legacy/ask stream
+    BailianRoute /legacy/text miniapp-stream
+</Location>
+<Location "/legacy/ask">
+    BailianMaxBody 2048
+    RequestHeader set Content-Type application/json
+</Location>
+<Location "/legacy/text">
+    Header set Content-Type application/octet-stream
+</Location>
 """
 pytestmark = pytest.mark.server(locations=LOCATIONS)
 
@@ -57,6 +70,24 @@ def test_websocket_at_an_own_path(env):
     env.bailian.say(*TEA)
     socket = Socket(env.connect(seconds=30), "/v2/talk?userId=u1")
     assert socket.status == 101
+
+
+def test_own_path_has_a_body_limit_and_content_types_of_its_own(env):
+    plain = {"Content-Type": "text/plain"}
+    body = {"message": "x", "userId": "u1"}
+    env.bailian.say(*TEA)
+    assert_answer(env.sse("/legacy/ask", body, headers=plain))
+    assert env.post("/legacy/stream", body, headers=plain).status == 415
+    foreign = dict(plain, Origin="https://evil.example")  # still no way in
+    assert env.post("/legacy/ask", body, headers=foreign).status == 403
+    long = dict(body, message="x" * 3000)
+    assert env.post("/legacy/ask", long).status == 413
+    env.bailian.say(*TEA)
+    assert_answer(env.sse("/legacy/stream", long))
+    env.bailian.say(*TEA)
+    reply = env.get("/legacy/text?message=x&userId=u1")
+    assert reply.header("content-type") == "application/octet-stream"
+    assert reply.body.decode() == TEA_TEXT
 
 
 def test_no_other_path_becomes_a_route(env):
