@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "park.h"
+#include "nb.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -7,17 +8,14 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#define NB_FILTER "BAILIAN_NB"
-
 typedef enum { OWNER_WORKER, OWNER_REACTOR } owner_t;
 
 /* Of a connection, in its pool. */
 typedef struct conn_ctx_t {
     bl_park_t *park;     /* the request that is parked, or NULL */
     int is_nested;       /* inside our own call of the hook: step aside */
-    int is_nonblocking;  /* the NB filter works */
-    int is_gathering;    /* several brigades that leave in one write */
     apr_socket_t *clone; /* holds the client's descriptor while parked */
+    bl_nb_t nb;
 } conn_ctx_t;
 
 struct bl_park_t {
@@ -69,33 +67,6 @@ static conn_ctx_t *ctx_of(conn_rec *c)
     return ap_get_module_config(c->conn_config, &bailian_sse_module);
 }
 
-/* --- the NB filter (httpd-async.md 2.3) --------------------------------- */
-
-/* While the reactor owns the connection no FLUSH reaches core, which would
- * wait for the client; core is called once more without a brigade, which
- * writes what it can and never polls. */
-static apr_status_t nb_filter(ap_filter_t *f, apr_bucket_brigade *bb)
-{
-    conn_ctx_t *ctx = f->ctx;
-    apr_bucket *b, *next;
-    apr_status_t rv;
-
-    if (!ctx->is_nonblocking) return ap_pass_brigade(f->next, bb);
-    if (bb) {
-        for (b = APR_BRIGADE_FIRST(bb); b != APR_BRIGADE_SENTINEL(bb); b = next)
-        {
-            next = APR_BUCKET_NEXT(b);
-            if (APR_BUCKET_IS_FLUSH(b)) apr_bucket_delete(b);
-        }
-        if (!APR_BRIGADE_EMPTY(bb)) {
-            rv = ap_pass_brigade(f->next, bb);
-            if (rv != APR_SUCCESS) return rv;
-        }
-    }
-    if (ctx->is_gathering) return APR_SUCCESS;
-    return f->next->frec->filter_func.out_func(f->next, NULL);
-}
-
 static int pre_connection(conn_rec *c, void *csd)
 {
     conn_ctx_t *ctx;
@@ -104,7 +75,7 @@ static int pre_connection(conn_rec *c, void *csd)
     if (c->master) return OK; /* an HTTP/2 stream: never parked */
     ctx = apr_pcalloc(c->pool, sizeof(*ctx));
     ap_set_module_config(c->conn_config, &bailian_sse_module, ctx);
-    ap_add_output_filter(NB_FILTER, ctx, NULL, c);
+    bl_nb_add(&ctx->nb, c);
     return OK;
 }
 
@@ -215,7 +186,7 @@ static void hand_over(bl_park_t *p)
     apr_os_sock_put(&p->ctx->clone, &p->client_fd, p->c->pool);
     set_client_socket(p, p->ctx->clone);
     apr_os_sock_put(&p->csd, &fd, p->c->pool);
-    p->ctx->is_nonblocking = 1;
+    bl_nb_work(&p->ctx->nb, p->client_fd);
     p->owner = OWNER_REACTOR;
     pthread_mutex_unlock(&p->lock);
     bl_reactor_post(p->reactor, &p->own_letter);
@@ -229,7 +200,7 @@ static void take_back(bl_park_t *p)
     pthread_mutex_lock(&p->lock); /* at most one non-blocking write long */
     if (p->owner == OWNER_REACTOR) {
         p->owner = OWNER_WORKER;
-        p->ctx->is_nonblocking = 0;
+        bl_nb_step_aside(&p->ctx->nb);
         apr_os_sock_get(&fd, p->csd);
         if (fd == p->event_fd) {
             apr_os_sock_put(&p->csd, &p->client_fd, p->c->pool);
@@ -383,7 +354,7 @@ static void on_own(bl_letter_t *letter)
 }
 
 /* The headers come down the chain as a brigade of their own, before the first
- * bytes of the body: core is told to write when both are there. */
+ * bytes of the body: they leave together. */
 static apr_status_t pass(bl_park_t *p, const char *data, size_t len,
                          int is_last)
 {
@@ -399,12 +370,10 @@ static apr_status_t pass(bl_park_t *p, const char *data, size_t len,
     if (is_last) {
         APR_BRIGADE_INSERT_TAIL(p->bb, apr_bucket_eos_create(c->bucket_alloc));
     }
-    p->ctx->is_gathering = 1;
+    bl_nb_rt_begin(&p->ctx->nb);
     rv = ap_pass_brigade(p->r->output_filters, p->bb);
-    p->ctx->is_gathering = 0;
+    rv = bl_nb_rt_end(&p->ctx->nb, p->core, rv);
     apr_brigade_cleanup(p->bb);
-    if (rv == APR_SUCCESS)
-        rv = p->core->frec->filter_func.out_func(p->core, NULL);
     return rv == APR_SUCCESS && c->aborted ? APR_ECONNABORTED : rv;
 }
 
@@ -683,7 +652,7 @@ apr_status_t bl_park_begin(bl_park_t **pp, request_rec *r,
 void bl_park_register_hooks(apr_pool_t *p)
 {
     (void)p;
-    ap_register_output_filter(NB_FILTER, nb_filter, NULL, AP_FTYPE_NETWORK - 1);
+    bl_nb_register();
     ap_hook_pre_connection(pre_connection, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_process_connection(process_connection, NULL, NULL,
                                APR_HOOK_REALLY_FIRST - 10);

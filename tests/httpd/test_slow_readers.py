@@ -8,7 +8,8 @@ import time
 import pytest
 
 from answers import TEA, assert_answer, piece
-from env import build, canary, ws
+from env import build, canary, raw, ws
+from env.environment import ask_body
 from env.polling import until
 from test_modes import modes
 
@@ -156,3 +157,18 @@ def test_c06_readers_that_do_not_read_hold_a_bounded_queue(env):
     assert_answer(env.ask(user="other", seconds=60))
     for stream in stuck:
         stream.close()
+
+
+# --- what left --------------------------------------------------------------
+@pytest.mark.server(global_extra='CustomLog byte_log "%O %U"')
+@pytest.mark.parametrize("rcvbuf", [None, 4096], ids=["at once", "in pieces"])
+def test_access_log_counts_each_byte_that_left(env, rcvbuf):
+    """Also of what the socket did not take, which core writes later."""
+    env.bailian.say(*["茶" * 1000] * 100)
+    conn = env.connect(rcvbuf=rcvbuf)
+    conn.send(raw.request("POST", "/bailian/stream", ask_body(), {},
+                          close=True))
+    while conn.fill(60):
+        pass
+    line = "%d /bailian/stream\n" % len(conn.inbox)
+    until(lambda: line in env.server.read("byte_log"), 20, line)
