@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "objects.h"
 
+#include "base/json.h"
 #include "base/time_text.h"
 #include "shm/targets.h"
 
 #include <string.h>
-
-static void put(json_t *row, const char *name, json_t *value)
-{
-    json_object_set_new(row, name, value);
-}
 
 static json_t *time_new(apr_time_t at)
 {
@@ -39,7 +35,7 @@ static const char *state_of_key(const json_t *row, const bl_target_health_t *h)
     return h->state == BL_TARGET_REFUSED ? "refused" : "ok";
 }
 
-static void put_counts(json_t *row, const bl_target_health_t *h)
+static void put_counts(json_t **pshown, const bl_target_health_t *h)
 {
     json_t *errors = json_object();
     apr_int64_t all = bl_target_count(h, APR_SUCCESS);
@@ -51,17 +47,18 @@ static void put_counts(json_t *row, const bl_target_health_t *h)
 
         all += n;
         if (n && e->status != BL_E_UPSTREAM_QUOTA) {
-            put(errors, e->code, json_integer(n));
+            bl_json_set(&errors, e->code, json_integer(n));
         }
     }
-    put(row, "requests", json_integer(all));
-    put(row, "throttled",
-        json_integer(bl_target_count(h, BL_E_UPSTREAM_QUOTA)));
-    put(row, "errors", errors);
+    bl_json_set(pshown, "requests", json_integer(all));
+    bl_json_set(pshown, "throttled",
+                json_integer(bl_target_count(h, BL_E_UPSTREAM_QUOTA)));
+    bl_json_set(pshown, "errors", errors);
 }
 
-void bl_admin_show_key(json_t *row, const bl_shm_t *shm, bl_ms_t now)
+apr_status_t bl_admin_show_key(json_t *row, const bl_shm_t *shm, bl_ms_t now)
 {
+    json_t *shown = json_incref(row);
     bl_target_health_t h;
     const char *state;
     int is_cooling;
@@ -70,31 +67,40 @@ void bl_admin_show_key(json_t *row, const bl_shm_t *shm, bl_ms_t now)
                   &h);
     state = state_of_key(row, &h);
     is_cooling = !strcmp(state, "cooling");
-    put(row, "enabled", json_boolean(strcmp(state, "disabled") != 0));
-    put(row, "state", json_string(state));
-    put(row, "coolingMs", json_integer(is_cooling ? h.left_ms : 0));
-    put(row, "stateSinceAt", time_new(h.since));
-    put(row, "lastUsedAt", time_new(h.last_used));
-    put_counts(row, &h);
+    bl_json_set(&shown, "enabled",
+                json_boolean(strcmp(state, "disabled") != 0));
+    bl_json_set(&shown, "state", json_string(state));
+    bl_json_set(&shown, "coolingMs", json_integer(is_cooling ? h.left_ms : 0));
+    bl_json_set(&shown, "stateSinceAt", time_new(h.since));
+    bl_json_set(&shown, "lastUsedAt", time_new(h.last_used));
+    put_counts(&shown, &h);
+    if (!shown) return APR_ENOMEM;
     json_object_del(row, "sealVersion");
     json_object_del(row, "masterKey");
     json_object_del(row, "canBeOpened");
+    json_decref(shown);
+    return APR_SUCCESS;
 }
 
 /* --- upstreams ---------------------------------------------------------- */
 
-void bl_admin_show_upstream(json_t *row, const bl_shm_t *shm, bl_ms_t now)
+apr_status_t bl_admin_show_upstream(json_t *row, const bl_shm_t *shm,
+                                    bl_ms_t now)
 {
+    json_t *shown = json_incref(row);
     bl_target_health_t h;
     int is_open;
 
     bl_upstream_health(shm, number_of(row, "id"), now, &h);
     is_open = h.state == BL_TARGET_OPEN;
-    put(row, "state",
-        json_string(is_open      ? "open"
-                    : h.failures ? "failing"
-                                 : "ok"));
-    put(row, "failures", json_integer(h.failures));
-    put(row, "nextProbeMs", json_integer(is_open ? h.left_ms : 0));
+    bl_json_set(&shown, "state",
+                json_string(is_open      ? "open"
+                            : h.failures ? "failing"
+                                         : "ok"));
+    bl_json_set(&shown, "failures", json_integer(h.failures));
+    bl_json_set(&shown, "nextProbeMs", json_integer(is_open ? h.left_ms : 0));
+    if (!shown) return APR_ENOMEM;
     json_object_del(row, "id");
+    json_decref(shown);
+    return APR_SUCCESS;
 }

@@ -5,6 +5,7 @@
  *
  * OWNERSHIP  rows are the caller's and are changed in place.
  * THREADS    any.
+ * ERRORS     APR_ENOMEM: the row is not whole, and not for the page.
  */
 #ifndef BL_OBJECTS_H
 #define BL_OBJECTS_H
@@ -15,9 +16,10 @@
 
 /* Row of bl_store_key_rows(): gets state, coolingMs, stateSinceAt, lastUsedAt,
  * requests, throttled, errors and enabled; loses what is not for the page. */
-void bl_admin_show_key(json_t *row, const bl_shm_t *shm, bl_ms_t now);
+apr_status_t bl_admin_show_key(json_t *row, const bl_shm_t *shm, bl_ms_t now);
 
 /* Row of bl_store_upstream_rows(): gets state, failures, nextProbeMs. */
-void bl_admin_show_upstream(json_t *row, const bl_shm_t *shm, bl_ms_t now);
+apr_status_t bl_admin_show_upstream(json_t *row, const bl_shm_t *shm,
+                                    bl_ms_t now);
 
 #endif

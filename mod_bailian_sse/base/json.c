@@ -33,6 +33,22 @@ static size_t find_too_deep(const char *text, size_t len)
     return len;
 }
 
+/* Where jansson says nothing of the text there was no memory. Its code is not
+ * set then. */
+static int is_of_text(const json_error_t *error)
+{
+    return *error->text != '\0';
+}
+
+apr_status_t bl_json_parse_stored(json_t **pjson, const char *text)
+{
+    json_error_t error;
+
+    *pjson = json_loads(text, 0, &error);
+    if (*pjson) return APR_SUCCESS;
+    return is_of_text(&error) ? BL_E_STORE_CORRUPT : APR_ENOMEM;
+}
+
 apr_status_t bl_json_parse(json_t **pjson, const char *text, size_t len,
                            size_t *poffset)
 {
@@ -55,7 +71,7 @@ apr_status_t bl_json_parse(json_t **pjson, const char *text, size_t len,
         *pjson =
             json_loadb(len ? text : "", len, JSON_REJECT_DUPLICATES, &error);
         if (!*pjson) {
-            rv = BL_E_BAD_JSON;
+            rv = is_of_text(&error) ? BL_E_BAD_JSON : APR_ENOMEM;
             at = error.position > 0 ? (size_t)error.position : 0;
         }
     }
@@ -132,4 +148,61 @@ apr_status_t bl_json_get_object(const json_t *o, const char *key,
     if (!json_is_object(v)) return BL_E_BAD_VALUE;
     *pvalue = v;
     return APR_SUCCESS;
+}
+
+/* --- one that is being made ---------------------------------------------- */
+
+static void drop_unless(json_t **pjson, int is_done)
+{
+    if (is_done) return;
+    json_decref(*pjson);
+    *pjson = NULL;
+}
+
+void bl_json_set(json_t **pobject, const char *name, json_t *value_take)
+{
+    if (*pobject)
+        drop_unless(pobject,
+                    json_object_set_new(*pobject, name, value_take) == 0);
+    else
+        json_decref(value_take);
+}
+
+void bl_json_append(json_t **plist, json_t *value_take)
+{
+    if (*plist)
+        drop_unless(plist, json_array_append_new(*plist, value_take) == 0);
+    else
+        json_decref(value_take);
+}
+
+/* --- as text ------------------------------------------------------------- */
+
+static int put_piece(const char *data, size_t len, void *ctx)
+{
+    return bl_buf_append(ctx, data, len) == APR_SUCCESS ? 0 : -1;
+}
+
+/* A piece that did not fit marks the buffer, whatever jansson makes of it. */
+apr_status_t bl_json_write(bl_buf_t *out, const json_t *value, size_t flags)
+{
+    int code = json_dump_callback(value, put_piece, out,
+                                  flags | JSON_COMPACT | JSON_ENCODE_ANY);
+
+    if (bl_buf_status(out) != APR_SUCCESS) return bl_buf_status(out);
+    return code == 0 ? APR_SUCCESS : APR_ENOMEM;
+}
+
+char *bl_json_dump(const json_t *value, size_t flags)
+{
+    bl_buf_t text;
+
+    bl_buf_init(&text, SIZE_MAX / 4);
+    if (value && bl_json_write(&text, value, flags) == APR_SUCCESS &&
+        bl_buf_str(&text))
+    {
+        return text.data;
+    }
+    bl_buf_release(&text);
+    return NULL;
 }

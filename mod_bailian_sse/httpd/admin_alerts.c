@@ -3,6 +3,7 @@
  * wrong. */
 #include "admin_objects.h"
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/time_text.h"
 #include "engine/alerts.h"
 
@@ -31,8 +32,9 @@ static json_t *delivery_new(const bl_alert_place_t *place)
                      "status", (int)bl_slot_get(place, sent_status));
 }
 
-static void show(bl_admin_call_t *a, json_t *row)
+static apr_status_t show(bl_admin_call_t *a, json_t *row)
 {
+    json_t *shown = json_incref(row);
     const bl_alert_place_t *place =
         bl_alert_find(bl_engine_shm(a->call->engine),
                       json_integer_value(json_object_get(row, "id")));
@@ -43,11 +45,13 @@ static void show(bl_admin_call_t *a, json_t *row)
         apr_time_t since = bl_slot_get(&place->rules[i], since);
 
         if (!since) continue;
-        json_object_set_new(firing, bl_rule_name((bl_rule_t)i),
-                            time_or_null(since));
+        bl_json_set(&firing, bl_rule_name((bl_rule_t)i), time_or_null(since));
     }
-    json_object_set_new(row, "firing", firing);
-    json_object_set_new(row, "delivery", delivery_new(place));
+    bl_json_set(&shown, "firing", firing);
+    bl_json_set(&shown, "delivery", delivery_new(place));
+    if (!shown) return APR_ENOMEM;
+    json_decref(shown);
+    return APR_SUCCESS;
 }
 
 static int list(bl_admin_call_t *a)
@@ -57,9 +61,11 @@ static int list(bl_admin_call_t *a)
     size_t i;
 
     if (rv != APR_SUCCESS) return bl_admin_problem(a, rv, NULL, NULL);
-    for (i = 0; i < json_array_size(rows); i++)
-        show(a, json_array_get(rows, i));
-    return bl_admin_send_list(a, rows, NULL);
+    for (i = 0; i < json_array_size(rows) && rv == APR_SUCCESS; i++)
+        rv = show(a, json_array_get(rows, i));
+    if (rv == APR_SUCCESS) return bl_admin_send_list(a, rows, NULL);
+    json_decref(rows);
+    return bl_admin_problem(a, rv, NULL, NULL);
 }
 
 static int send_one(bl_admin_call_t *a, int status, apr_int64_t id)
@@ -71,8 +77,10 @@ static int send_one(bl_admin_call_t *a, int status, apr_int64_t id)
     row = json_incref(json_array_get(rows, 0));
     json_decref(rows);
     if (!row) return bl_admin_problem(a, BL_E_NOT_FOUND, NULL, NULL);
-    show(a, row);
-    return bl_admin_send(a, status, row);
+    rv = show(a, row);
+    if (rv == APR_SUCCESS) return bl_admin_send(a, status, row);
+    json_decref(row);
+    return bl_admin_problem(a, rv, NULL, NULL);
 }
 
 /* A name that is no number is nobody's. */

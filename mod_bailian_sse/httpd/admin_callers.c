@@ -4,6 +4,7 @@
  * and issuers of JWTs.
  */
 #include "admin_objects.h"
+#include "base/json.h"
 #include "base/secret.h"
 #include "store/clients.h"
 
@@ -28,7 +29,7 @@ static int send_one(bl_admin_call_t *a, int status, apr_int64_t id,
     apr_status_t rv = bl_store_client(a->store, id, NULL, &caller);
 
     if (rv != APR_SUCCESS) return bl_admin_problem(a, rv, NULL, NULL);
-    if (token) json_object_set_new(caller, "token", json_string(token));
+    if (token) bl_json_set(&caller, "token", json_string(token));
     return bl_admin_send(a, status, caller);
 }
 

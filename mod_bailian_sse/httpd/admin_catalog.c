@@ -3,6 +3,7 @@
 #include "admin_objects.h"
 #include "admin/objects.h"
 #include "base/clock.h"
+#include "base/json.h"
 #include "shm/targets.h"
 
 #include <string.h>
@@ -31,13 +32,14 @@ static const kind_t upstream = {bl_store_upstream_rows,
 static const kind_t app = {bl_store_app_rows, bl_store_do_app_change,
                            bl_store_do_app_drop, NULL};
 
-static void show(bl_admin_call_t *a, const kind_t *kind, json_t *row)
+static apr_status_t show(bl_admin_call_t *a, const kind_t *kind, json_t *row)
 {
-    if (kind == &upstream)
-        bl_admin_show_upstream(row, bl_engine_shm(a->call->engine),
-                               bl_clock_ms());
-    else
-        json_object_del(row, "id");
+    if (kind == &upstream) {
+        return bl_admin_show_upstream(row, bl_engine_shm(a->call->engine),
+                                      bl_clock_ms());
+    }
+    json_object_del(row, "id");
+    return APR_SUCCESS;
 }
 
 /* --- read --------------------------------------------------------------- */
@@ -64,8 +66,13 @@ static int list(bl_admin_call_t *a, const kind_t *kind)
             json_object_get(json_array_get(rows, (size_t)limit - 1), "name"));
         next = apr_pstrdup(a->r->pool, next);
     }
-    json_array_foreach(rows, i, row) show(a, kind, row);
-    return bl_admin_send_list(a, rows, next);
+    json_array_foreach(rows, i, row)
+    {
+        if (rv == APR_SUCCESS) rv = show(a, kind, row);
+    }
+    if (rv == APR_SUCCESS) return bl_admin_send_list(a, rows, next);
+    json_decref(rows);
+    return bl_admin_problem(a, rv, NULL, NULL);
 }
 
 static int send_one(bl_admin_call_t *a, const kind_t *kind, int status,
@@ -83,11 +90,14 @@ static int send_one(bl_admin_call_t *a, const kind_t *kind, int status,
     row = json_incref(json_array_get(rows, 0));
     json_decref(rows);
     if (!row) return bl_admin_problem(a, BL_E_NOT_FOUND, NULL, NULL);
-    show(a, kind, row);
+    rv = show(a, kind, row);
+    if (rv != APR_SUCCESS) {
+        json_decref(row);
+        return bl_admin_problem(a, rv, NULL, NULL);
+    }
     if (notice) {
         bl_complaint_text(notice, a->call->lang == BL_LANG_ZH, text);
-        json_object_set_new(row, "notice",
-                            *text ? json_string(text) : json_null());
+        bl_json_set(&row, "notice", *text ? json_string(text) : json_null());
     }
     return bl_admin_send(a, status, row);
 }

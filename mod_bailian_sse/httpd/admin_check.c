@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* admin_check - api/keys/{id}/test and api/keys/test: is a key good? */
 #include "admin_keys.h"
+#include "base/json.h"
 #include "engine/key_check.h"
 #include "shm/targets.h"
 
@@ -34,10 +35,12 @@ static apr_status_t result_row(bl_admin_call_t *a, const bl_key_check_t *check,
 {
     apr_status_t rv = bl_admin_key_row(a, check->key_id, prow);
 
-    if (rv != APR_SUCCESS) return rv;
-    if (check->rv == APR_SUCCESS) forgive(a, *prow);
-    bl_admin_show(a, *prow);
-    return APR_SUCCESS;
+    if (rv == APR_SUCCESS && check->rv == APR_SUCCESS) forgive(a, *prow);
+    if (rv == APR_SUCCESS) rv = bl_admin_show(a, *prow);
+    if (rv == APR_SUCCESS) return APR_SUCCESS;
+    json_decref(*prow);
+    *prow = NULL;
+    return rv;
 }
 
 static int test_one(bl_admin_call_t *a)
@@ -111,12 +114,17 @@ static int send_results(bl_admin_call_t *a, const bl_key_check_t *checks,
                         int count)
 {
     json_t *found = json_array(), *row;
+    apr_status_t rv;
     int i;
 
     for (i = 0; i < count; i++) {
-        if (result_row(a, &checks[i], &row) == APR_SUCCESS) {
-            json_array_append_new(found, row);
+        rv = result_row(a, &checks[i], &row);
+        if (rv == BL_E_NOT_FOUND) continue; /* deleted meanwhile */
+        if (rv != APR_SUCCESS) {
+            json_decref(found);
+            return bl_admin_problem(a, rv, NULL, NULL);
         }
+        bl_json_append(&found, row);
     }
     return bl_admin_send_list(a, found, NULL);
 }

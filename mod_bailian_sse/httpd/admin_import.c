@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* admin_import - api/keys/import: many keys, all or none (A08). */
 #include "admin_keys.h"
+#include "base/json.h"
 
 #include <string.h>
 
@@ -40,12 +41,11 @@ static int read_import(bl_admin_call_t *a, import_t *im, int *prc)
         bl_new_key_t *key = &im->keys[i];
 
         im->secrets[i] = bl_admin_take_secret(item);
-        if (!json_is_object(item) || !bl_admin_read_key(a, item, key)) {
-            key->rv = BL_E_BAD_VALUE;
-            if (!key->why.said.en)
-                bl_complain(&key->why, "", BL_SAY("must be a JSON object"));
-            im->wrong++;
-        }
+        key->rv =
+            json_is_object(item)
+                ? bl_admin_read_key(a, item, key)
+                : bl_complain(&key->why, "", BL_SAY("must be a JSON object"));
+        im->wrong += key->rv != APR_SUCCESS;
         key->secret = json_string_value(im->secrets[i]);
     }
     return 1;
@@ -86,21 +86,21 @@ static int send_import(bl_admin_call_t *a, const import_t *im)
     char text[BL_SAY_TEXT];
 
     for (i = 0; i < im->count; i++)
-        json_array_append_new(items, item_new(im, i, is_zh));
+        bl_json_append(&items, item_new(im, i, is_zh));
     all =
         json_pack("{s:b,s:i,s:o}", "dryRun", im->is_dry_run, "added",
                   im->wrong || im->is_dry_run ? 0 : im->count, "items", items);
     if (!im->wrong || !all) return bl_admin_send(a, HTTP_OK, all);
-    json_object_set_new(all, "type", json_string("about:blank"));
-    json_object_set_new(all, "status", json_integer(e->http));
-    json_object_set_new(all, "code", json_string(e->code));
-    json_object_set_new(all, "title", json_string(is_zh ? e->zh : e->en));
-    json_object_set_new(all, "field", json_string("keys"));
+    bl_json_set(&all, "type", json_string("about:blank"));
+    bl_json_set(&all, "status", json_integer(e->http));
+    bl_json_set(&all, "code", json_string(e->code));
+    bl_json_set(&all, "title", json_string(is_zh ? e->zh : e->en));
+    bl_json_set(&all, "field", json_string("keys"));
     bl_say(&said, BL_SAY("{1} of {2} keys are wrong; none was added."),
            bl_say_number(wrong, im->wrong), bl_say_number(count, im->count));
     bl_said_text(&said, is_zh, NULL, text);
-    json_object_set_new(all, "detail", json_string(text));
-    json_object_set_new(all, "reason", json_string(bl_say_code(said.en)));
+    bl_json_set(&all, "detail", json_string(text));
+    bl_json_set(&all, "reason", json_string(bl_say_code(said.en)));
     return bl_admin_send(a, e->http, all);
 }
 

@@ -6,6 +6,7 @@
 #include "admin_keys.h"
 #include "admin/objects.h"
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/secret.h"
 #include "shm/targets.h"
 
@@ -49,9 +50,10 @@ apr_status_t bl_admin_key_row(bl_admin_call_t *a, apr_int64_t id, json_t **prow)
     return *prow ? APR_SUCCESS : BL_E_NOT_FOUND;
 }
 
-void bl_admin_show(bl_admin_call_t *a, json_t *row)
+apr_status_t bl_admin_show(bl_admin_call_t *a, json_t *row)
 {
-    bl_admin_show_key(row, bl_engine_shm(a->call->engine), bl_clock_ms());
+    return bl_admin_show_key(row, bl_engine_shm(a->call->engine),
+                             bl_clock_ms());
 }
 
 int bl_admin_key_id(bl_admin_call_t *a, apr_int64_t *pid, int *prc)
@@ -69,12 +71,24 @@ int bl_admin_send_key(bl_admin_call_t *a, int status, apr_int64_t id)
     json_t *row;
     apr_status_t rv = bl_admin_key_row(a, id, &row);
 
-    if (rv != APR_SUCCESS) return bl_admin_problem(a, rv, NULL, NULL);
-    bl_admin_show(a, row);
-    return bl_admin_send(a, status, row);
+    if (rv == APR_SUCCESS) rv = bl_admin_show(a, row);
+    if (rv == APR_SUCCESS) return bl_admin_send(a, status, row);
+    json_decref(row);
+    return bl_admin_problem(a, rv, NULL, NULL);
 }
 
 /* --- read --------------------------------------------------------------- */
+
+/* One that is in that state, as the page has it; state NULL: any. */
+static apr_status_t take_row(bl_admin_call_t *a, json_t *row, const char *state,
+                             json_t *found)
+{
+    apr_status_t rv = bl_admin_show(a, row);
+    const char *is = json_string_value(json_object_get(row, "state"));
+
+    if (rv != APR_SUCCESS || (state && strcmp(state, is))) return rv;
+    return json_array_append(found, row) == 0 ? APR_SUCCESS : APR_ENOMEM;
+}
 
 /* Rows up to one more than limit; the state is known only when it was looked
  * for, so a page with a state filter may take several looks. */
@@ -82,33 +96,32 @@ static apr_status_t gather(bl_admin_call_t *a, bl_list_ask_t *ask,
                            const char *state, size_t limit, json_t *found,
                            int *pis_end)
 {
+    apr_status_t rv = APR_SUCCESS;
     size_t looked = 0;
 
     *pis_end = 0;
-    while (!*pis_end && json_array_size(found) < limit && looked < LOOK_MOST) {
+    while (rv == APR_SUCCESS && !*pis_end && json_array_size(found) < limit &&
+           looked < LOOK_MOST)
+    {
         json_t *rows, *row;
-        apr_status_t rv = bl_store_key_rows(a->store, ask, &rows);
         size_t i;
 
-        if (rv != APR_SUCCESS) return rv;
+        rv = bl_store_key_rows(a->store, ask, &rows);
         *pis_end = json_array_size(rows) < (size_t)ask->limit;
         json_array_foreach(rows, i, row)
         {
+            if (rv != APR_SUCCESS) break;
             if (json_array_size(found) == limit) {
                 *pis_end = 0;
                 break;
             }
             ask->after_id = json_integer_value(json_object_get(row, "id"));
-            bl_admin_show(a, row);
-            if (!state || !strcmp(state, json_string_value(
-                                             json_object_get(row, "state")))) {
-                json_array_append(found, row);
-            }
+            rv = take_row(a, row, state, found);
         }
         looked += json_array_size(rows);
         json_decref(rows);
     }
-    return APR_SUCCESS;
+    return rv;
 }
 
 static int keys(bl_admin_call_t *a)
@@ -154,7 +167,8 @@ static int key(bl_admin_call_t *a)
 
 /* --- add ---------------------------------------------------------------- */
 
-int bl_admin_read_key(bl_admin_call_t *a, json_t *object, bl_new_key_t *key)
+apr_status_t bl_admin_read_key(bl_admin_call_t *a, json_t *object,
+                               bl_new_key_t *key)
 {
     json_t *enabled = json_object_get(object, "enabled");
     json_t *upstream = json_object_get(object, "upstream");
@@ -163,8 +177,8 @@ int bl_admin_read_key(bl_admin_call_t *a, json_t *object, bl_new_key_t *key)
 
     memset(key, 0, sizeof(*key));
     if (enabled && !json_is_boolean(enabled)) {
-        bl_complain(&key->why, "enabled", BL_SAY("must be true or false"));
-        return 0;
+        return bl_complain(&key->why, "enabled",
+                           BL_SAY("must be true or false"));
     }
     key->is_disabled = enabled && !json_is_true(enabled);
     key->upstream = json_is_string(upstream)
@@ -176,10 +190,11 @@ int bl_admin_read_key(bl_admin_call_t *a, json_t *object, bl_new_key_t *key)
     json_object_del(object, "enabled");
     json_object_del(object, "upstream");
     json_object_del(object, "name");
-    fields = json_dumps(object, JSON_COMPACT);
-    key->fields = apr_pstrdup(a->r->pool, fields ? fields : "{}");
+    fields = bl_json_dump(object, 0);
+    if (!fields) return APR_ENOMEM;
+    key->fields = apr_pstrdup(a->r->pool, fields);
     free(fields);
-    return 1;
+    return APR_SUCCESS;
 }
 
 static int add(bl_admin_call_t *a)
@@ -187,9 +202,9 @@ static int add(bl_admin_call_t *a)
     json_t *secret = bl_admin_take_secret(a->body);
     bl_new_key_t new;
     bl_change_t change;
-    apr_status_t rv = BL_E_BAD_VALUE;
+    apr_status_t rv = bl_admin_read_key(a, a->body, &new);
 
-    if (bl_admin_read_key(a, a->body, &new)) {
+    if (rv == APR_SUCCESS) {
         new.secret = json_string_value(secret);
         rv = bl_store_do_keys_new(a->store, &a->who, &new, 1, 0);
     }

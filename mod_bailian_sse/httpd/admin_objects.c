@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "admin_objects.h"
+#include "base/json.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +8,7 @@
 /* S-42: a copy in the request's pool lives no longer than the request. */
 static const char *dump(apr_pool_t *p, const json_t *value)
 {
-    char *text = json_dumps(value, JSON_COMPACT | JSON_REAL_PRECISION(15));
+    char *text = bl_json_dump(value, JSON_REAL_PRECISION(15));
     const char *copy = text ? apr_pstrdup(p, text) : NULL;
 
     free(text);
@@ -88,7 +89,5 @@ int bl_admin_take_text(bl_admin_call_t *a, const char *name,
 
 const char *bl_admin_fields(bl_admin_call_t *a)
 {
-    const char *text = dump(a->r->pool, a->body);
-
-    return text ? text : "{}";
+    return dump(a->r->pool, a->body);
 }

@@ -33,7 +33,8 @@ int bl_admin_version(bl_admin_call_t *a, bl_change_t *change, int *prc);
 int bl_admin_take_text(bl_admin_call_t *a, const char *name,
                        const char **pvalue, int *prc);
 
-/* What is left of the body, as text. */
+/* What is left of the body, as text; NULL without memory, which the store's
+ * changes answer. */
 const char *bl_admin_fields(bl_admin_call_t *a);
 
 #endif

@@ -105,7 +105,7 @@ apr_status_t bl_ask_read(const json_t *body, size_t most, bl_asked_t *ask,
 
 static char *dump_messages(request_rec *r, const json_t *messages)
 {
-    char *text = json_dumps(messages, JSON_COMPACT);
+    char *text = bl_json_dump(messages, 0);
     char *copy = text ? apr_pstrdup(r->pool, text) : NULL;
 
     free(text);
@@ -153,6 +153,7 @@ apr_status_t bl_ask_start(request_rec *r, bl_call_t *call,
     bl_question_t q;
 
     fill_in(r, call, ask, &q);
+    if (ask->messages && !q.ask.messages) return APR_ENOMEM;
     q.limits = &limits;
     return bl_engine_ask(call->engine, &q, ps, id);
 }

@@ -11,6 +11,7 @@
 #include "origin.h"
 #include "redact.h"
 #include "base/clock.h"
+#include "base/utf8.h"
 #include "engine/replay.h"
 #include "store/members.h"
 
@@ -47,6 +48,7 @@ static apr_status_t add_query(request_rec *r, const bl_call_t *call,
         "appId",     "model",          "conversionId",
         "sessionId", "conversationId", "conversionItemId",
         "messageId"};
+    json_t *session;
     size_t i;
 
     for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -54,15 +56,15 @@ static apr_status_t add_query(request_rec *r, const bl_call_t *call,
 
         if (!value) value = apr_table_get(call->query, names[i]);
         if (!value || json_object_get(body, names[i])) continue;
+        if (!bl_utf8_is_valid(value, strlen(value))) return BL_E_BAD_UTF8;
         if (json_object_set_new(body, names[i], json_string(value)) != 0) {
-            return BL_E_BAD_UTF8;
+            return APR_ENOMEM;
         }
     }
-    if (json_object_get(body, "sessionId")) {
-        json_object_set(body, "conversionId",
-                        json_object_get(body, "sessionId"));
-    }
-    return APR_SUCCESS;
+    session = json_object_get(body, "sessionId");
+    return session && json_object_set(body, "conversionId", session) != 0
+               ? APR_ENOMEM
+               : APR_SUCCESS;
 }
 
 /* 0: *prc is the answer. */

@@ -6,6 +6,7 @@
  */
 #include "ws_talk.h"
 #include "base/clock.h"
+#include "base/json.h"
 #include "engine/notes.h"
 #include "store/members.h"
 
@@ -55,9 +56,10 @@ void bl_talk_note(const char *owner, const char *text, size_t len)
 static apr_status_t put_data(bl_talk_call_t *call)
 {
     const json_t *data = json_object_get(call->m.json, "data");
-    char *text = data ? json_dumps(data, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
+    char *text = bl_json_dump(data, 0);
     apr_status_t rv = APR_SUCCESS;
 
+    if (data && !text) return APR_ENOMEM;
     if (text && strlen(text) > DATA_BYTES) {
         call->field = "data";
         rv = BL_E_BAD_VALUE;

@@ -69,7 +69,10 @@ static apr_status_t finish_put(bl_db_t *db, sqlite3_stmt *st,
     apr_status_t rv;
 
     if (!st) return bl_db_failure(db);
-    bl_fields_bind(st, row, fields);
+    if (bl_fields_bind(st, row, fields) != APR_SUCCESS) {
+        bl_db_done(st);
+        return APR_ENOMEM;
+    }
     bl_db_text(st, after, c->name);
     bl_db_int(st, after + 1, bl_clock_wall());
     rv = bl_db_run(db, st, NULL);

@@ -42,11 +42,11 @@ static json_t *row_new(sqlite3_stmt *st, const bl_field_t *fields)
     json_t *row = bl_fields_read_new(st, 5, fields);
 
     if (!row) return NULL;
-    bl_row_set(&row, "id", number_new(st, 0));
-    bl_row_set(&row, "name", text_new(st, 1));
-    bl_row_set(&row, "version", number_new(st, 2));
-    bl_row_set(&row, "createdAt", bl_time_new(sqlite3_column_int64(st, 3)));
-    bl_row_set(&row, "updatedAt", bl_time_new(sqlite3_column_int64(st, 4)));
+    bl_json_set(&row, "id", number_new(st, 0));
+    bl_json_set(&row, "name", text_new(st, 1));
+    bl_json_set(&row, "version", number_new(st, 2));
+    bl_json_set(&row, "createdAt", bl_time_new(sqlite3_column_int64(st, 3)));
+    bl_json_set(&row, "updatedAt", bl_time_new(sqlite3_column_int64(st, 4)));
     return row;
 }
 
@@ -59,11 +59,12 @@ static json_t *upstream_new(sqlite3_stmt *st, void *ctx)
 
     (void)ctx;
     if (!row) return NULL;
-    bl_row_set(&row, "keys",
-               json_pack("{s:i,s:i,s:i}", "enabled", sqlite3_column_int(st, at),
-                         "disabled", sqlite3_column_int(st, at + 1), "reenter",
-                         sqlite3_column_int(st, at + 2)));
-    bl_row_set(&row, "apps", number_new(st, at + 3));
+    bl_json_set(&row, "keys",
+                json_pack("{s:i,s:i,s:i}", "enabled",
+                          sqlite3_column_int(st, at), "disabled",
+                          sqlite3_column_int(st, at + 1), "reenter",
+                          sqlite3_column_int(st, at + 2)));
+    bl_json_set(&row, "apps", number_new(st, at + 3));
     return row;
 }
 
@@ -142,21 +143,21 @@ static json_t *key_new(sqlite3_stmt *st, void *ctx)
                                        "outputTokens"};
 
     if (!row) return NULL;
-    bl_row_set(&row, "id", number_new(st, 0));
-    bl_row_set(&row, "upstream", text_new(st, 1));
-    bl_row_set(&row, "state", text_new(st, 2));
-    bl_row_set(&row, "last4", text_new(st, 3));
-    bl_row_set(&row, "fingerprint", text_new(st, 4));
-    bl_row_set(&row, "version", number_new(st, 5));
-    bl_row_set(&row, "sealVersion", number_new(st, 6));
-    bl_row_set(&row, "masterKey", json_integer(master));
-    bl_row_set(&row, "canBeOpened",
-               json_boolean(k && bl_keyring_has(k, master)));
-    bl_row_set(&row, "createdAt", bl_time_new(sqlite3_column_int64(st, 8)));
-    bl_row_set(&row, "updatedAt", bl_time_new(sqlite3_column_int64(st, 9)));
-    bl_row_set(&row, "check", check_new(st));
+    bl_json_set(&row, "id", number_new(st, 0));
+    bl_json_set(&row, "upstream", text_new(st, 1));
+    bl_json_set(&row, "state", text_new(st, 2));
+    bl_json_set(&row, "last4", text_new(st, 3));
+    bl_json_set(&row, "fingerprint", text_new(st, 4));
+    bl_json_set(&row, "version", number_new(st, 5));
+    bl_json_set(&row, "sealVersion", number_new(st, 6));
+    bl_json_set(&row, "masterKey", json_integer(master));
+    bl_json_set(&row, "canBeOpened",
+                json_boolean(k && bl_keyring_has(k, master)));
+    bl_json_set(&row, "createdAt", bl_time_new(sqlite3_column_int64(st, 8)));
+    bl_json_set(&row, "updatedAt", bl_time_new(sqlite3_column_int64(st, 9)));
+    bl_json_set(&row, "check", check_new(st));
     for (i = 0; i < 4; i++)
-        bl_row_set(&row, sums[i], number_new(st, at + i));
+        bl_json_set(&row, sums[i], number_new(st, at + i));
     return row;
 }
 

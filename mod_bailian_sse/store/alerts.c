@@ -163,7 +163,10 @@ static apr_status_t insert(bl_db_t *db, alert_call_t *c, const json_t *row)
     apr_status_t rv;
 
     if (!st) return bl_db_failure(db);
-    bl_fields_bind(st, row, fields);
+    if (bl_fields_bind(st, row, fields) != APR_SUCCESS) {
+        bl_db_done(st);
+        return APR_ENOMEM;
+    }
     bl_db_int(st, FIELDS + 1, bl_clock_wall());
     rv = refuse_name(bl_db_run(db, st, NULL), c);
     c->id = sqlite3_last_insert_rowid(bl_db_handle(db));
@@ -241,7 +244,10 @@ static apr_status_t update(bl_db_t *db, const alert_call_t *c,
     sqlite3_stmt *st = bl_db_stmt(db, sql);
 
     if (!st) return bl_db_failure(db);
-    bl_fields_bind(st, row, fields);
+    if (bl_fields_bind(st, row, fields) != APR_SUCCESS) {
+        bl_db_done(st);
+        return APR_ENOMEM;
+    }
     bl_db_int(st, FIELDS + 1, bl_clock_wall());
     bl_db_int(st, FIELDS + 2, c->id);
     return refuse_name(bl_db_run(db, st, NULL), c);
@@ -361,13 +367,13 @@ static json_t *row_new(sqlite3_stmt *st, void *ctx)
 
     (void)ctx;
     if (!row) return NULL;
-    bl_row_set(&row, "id", json_integer(sqlite3_column_int64(st, 0)));
-    bl_row_set(&row, "version", json_integer(sqlite3_column_int64(st, 1)));
-    bl_row_set(&row, "host", bl_column_text_new(st, 2));
-    bl_row_set(&row, "silencedUntilAt",
-               bl_time_new(sqlite3_column_int64(st, 3)));
-    bl_row_set(&row, "createdAt", bl_time_new(sqlite3_column_int64(st, 4)));
-    bl_row_set(&row, "updatedAt", bl_time_new(sqlite3_column_int64(st, 5)));
+    bl_json_set(&row, "id", json_integer(sqlite3_column_int64(st, 0)));
+    bl_json_set(&row, "version", json_integer(sqlite3_column_int64(st, 1)));
+    bl_json_set(&row, "host", bl_column_text_new(st, 2));
+    bl_json_set(&row, "silencedUntilAt",
+                bl_time_new(sqlite3_column_int64(st, 3)));
+    bl_json_set(&row, "createdAt", bl_time_new(sqlite3_column_int64(st, 4)));
+    bl_json_set(&row, "updatedAt", bl_time_new(sqlite3_column_int64(st, 5)));
     return row;
 }
 

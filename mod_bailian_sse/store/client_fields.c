@@ -2,6 +2,7 @@
 #include "store/client_fields.h"
 
 #include "base/errors.h"
+#include "base/json.h"
 #include "base/time_text.h"
 #include "store/names.h"
 
@@ -171,10 +172,21 @@ json_t *bl_client_settings_new(int is_issuer)
 
     for (m = members; settings && m->name; m++) {
         if (m->of_issuer && !is_issuer) continue;
-        json_object_set_new(settings, m->name,
-                            json_loads(m->fallback, JSON_DECODE_ANY, NULL));
+        bl_json_set(&settings, m->name,
+                    json_loads(m->fallback, JSON_DECODE_ANY, NULL));
     }
     return settings;
+}
+
+apr_status_t bl_client_settings_read(sqlite3_stmt *st, int column,
+                                     json_t **psettings)
+{
+    int is_there = sqlite3_column_type(st, column) != SQLITE_NULL;
+    const char *text = (const char *)sqlite3_column_text(st, column);
+
+    *psettings = NULL;
+    if (is_there && !text) return APR_ENOMEM;
+    return bl_json_parse_stored(psettings, text ? text : "{}");
 }
 
 static const member_t *find(const char *name)

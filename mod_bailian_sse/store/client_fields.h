@@ -11,9 +11,16 @@
 #include "store/clients.h"
 
 #include <jansson.h>
+#include <sqlite3.h>
 
-/* A new object with every member of settings at its default. */
+/* A new object with every member of settings at its default; NULL without
+ * memory. */
 json_t *bl_client_settings_new(int is_issuer);
+
+/* The settings in a column; NULL is none of them. Without memory it is no
+ * object, never one that says less: limits and scopes stand there. */
+apr_status_t bl_client_settings_read(sqlite3_stmt *st, int column,
+                                     json_t **psettings);
 
 /* Lays fields over settings and checks the whole. is_new: also members that
  * are said at the creation only. */

@@ -29,15 +29,17 @@ typedef struct row_t {
     json_t *settings;
 } row_t;
 
-static void hash_of(const char *token, unsigned char hash[BL_SHA256_BYTES])
+static apr_status_t hash_of(const char *token,
+                            unsigned char hash[BL_SHA256_BYTES])
 {
     bl_sha256_t *h;
+    apr_status_t rv = bl_sha256_create(&h);
 
-    memset(hash, 0, BL_SHA256_BYTES);
-    if (bl_sha256_create(&h) != APR_SUCCESS) return;
+    if (rv != APR_SUCCESS) return rv;
     bl_sha256_add(h, token, strlen(token));
     bl_sha256_end(h, hash);
     bl_sha256_destroy(h);
+    return APR_SUCCESS;
 }
 
 /* --- the catalog's ------------------------------------------------------ */
@@ -45,13 +47,11 @@ static void hash_of(const char *token, unsigned char hash[BL_SHA256_BYTES])
 const bl_client_t *bl_catalog_client_by_token(const bl_catalog_t *c,
                                               const char *token)
 {
-    static const unsigned char none[BL_SHA256_BYTES];
     unsigned char hash[BL_SHA256_BYTES];
     const bl_client_t *found = NULL;
     int i;
 
-    hash_of(token, hash);
-    if (!memcmp(hash, none, sizeof(hash))) return NULL;
+    if (hash_of(token, hash) != APR_SUCCESS) return NULL;
     for (i = 0; i < c->client_count; i++) {
         if (c->clients[i].alg == BL_SIGN_NONE &&
             bl_equal_secret(c->clients[i].token_hash, hash, sizeof(hash)))
@@ -100,13 +100,11 @@ static apr_status_t read_row(bl_db_t *db, const client_call_t *c, row_t *row)
     bl_db_int(st, 1, c->id);
     rv = bl_db_step(db, st);
     if (rv == APR_SUCCESS) {
-        const char *text = (const char *)sqlite3_column_text(st, 2);
-
+        rv = bl_client_settings_read(st, 2, &row->settings);
         bl_db_copy(st, 0, row->name, sizeof(row->name));
-        row->settings = json_loads(text ? text : "{}", 0, NULL);
-        rv = row->settings
-                 ? bl_check_revision(c->change, sqlite3_column_int64(st, 1))
-                 : BL_E_STORE_CORRUPT;
+    }
+    if (rv == APR_SUCCESS) {
+        rv = bl_check_revision(c->change, sqlite3_column_int64(st, 1));
     }
     bl_db_done(st);
     return rv == APR_EOF ? BL_E_NOT_FOUND : rv;
@@ -121,8 +119,8 @@ static char *member_names(const json_t *fields)
     char *text;
 
     json_object_foreach((json_t *)fields, name, value)
-        json_array_append_new(names, json_string(name));
-    text = json_dumps(names, JSON_COMPACT);
+        bl_json_append(&names, json_string(name));
+    text = bl_json_dump(names, 0);
     json_decref(names);
     return text;
 }
@@ -131,8 +129,11 @@ static apr_status_t audit(bl_db_t *db, const client_call_t *c,
                           const char *action, const char *name)
 {
     char *detail = c->fields ? member_names(c->fields) : NULL;
-    apr_status_t rv = bl_audit_add(db, c->who, action, name, detail);
+    apr_status_t rv = APR_ENOMEM;
 
+    if (detail || !c->fields) {
+        rv = bl_audit_add(db, c->who, action, name, detail);
+    }
     free(detail);
     return rv;
 }
@@ -205,10 +206,8 @@ static apr_status_t do_add(bl_db_t *db, void *ctx)
                                : APR_ENOMEM;
 
     if (rv == APR_SUCCESS) {
-        if (c->hash) {
-            json_object_set_new(settings, "last4", json_string(c->last4));
-        }
-        text = json_dumps(settings, JSON_COMPACT);
+        if (c->hash) bl_json_set(&settings, "last4", json_string(c->last4));
+        text = bl_json_dump(settings, 0);
         rv =
             text ? insert(db, c, text, bl_client_expiry(settings)) : APR_ENOMEM;
     }
@@ -245,7 +244,7 @@ apr_status_t bl_store_do_client_add(bl_store_t *s, const bl_admin_who_t *who,
     *token = '\0';
     if (rv == APR_SUCCESS && !is_issuer(fields)) {
         rv = make_token(token);
-        hash_of(token, hash);
+        if (rv == APR_SUCCESS) rv = hash_of(token, hash);
         c.hash = hash;
         c.last4 = token + BL_CLIENT_TOKEN_TEXT - 4;
     }
@@ -284,7 +283,7 @@ static apr_status_t do_patch(bl_db_t *db, void *ctx)
                                       &c->change->why);
     }
     if (rv == APR_SUCCESS) {
-        text = json_dumps(row.settings, JSON_COMPACT);
+        text = bl_json_dump(row.settings, 0);
         rv = text ? update(db, c, text, bl_client_expiry(row.settings))
                   : APR_ENOMEM;
     }
@@ -378,11 +377,11 @@ static void put_fingerprint(sqlite3_stmt *st, json_t **prow)
     char text[17];
 
     if (!hash || sqlite3_column_bytes(st, 3) != BL_SHA256_BYTES) {
-        bl_row_set(prow, "fingerprint", json_null());
+        bl_json_set(prow, "fingerprint", json_null());
         return;
     }
     bl_hex(text, hash, 8);
-    bl_row_set(prow, "fingerprint", json_string(text));
+    bl_json_set(prow, "fingerprint", json_string(text));
 }
 
 #define COLUMNS                                                                \
@@ -391,26 +390,25 @@ static void put_fingerprint(sqlite3_stmt *st, json_t **prow)
 
 static json_t *row_new(sqlite3_stmt *st, void *ctx)
 {
-    const char *text = (const char *)sqlite3_column_text(st, 4);
-    json_t *row = json_loads(text ? text : "{}", 0, NULL);
+    json_t *row;
 
     (void)ctx;
-    if (!row) return NULL;
-    bl_row_set(&row, "state", json_string(state_of(st, row)));
+    if (bl_client_settings_read(st, 4, &row) != APR_SUCCESS) return NULL;
+    bl_json_set(&row, "state", json_string(state_of(st, row)));
     json_object_del(row, "revoked");
-    bl_row_set(&row, "id", json_integer(sqlite3_column_int64(st, 0)));
-    bl_row_set(&row, "name",
-               json_string((const char *)sqlite3_column_text(st, 1)));
-    bl_row_set(&row, "kind",
-               json_string((const char *)sqlite3_column_text(st, 2)));
+    bl_json_set(&row, "id", json_integer(sqlite3_column_int64(st, 0)));
+    bl_json_set(&row, "name",
+                json_string((const char *)sqlite3_column_text(st, 1)));
+    bl_json_set(&row, "kind",
+                json_string((const char *)sqlite3_column_text(st, 2)));
     if (!json_object_get(row, "last4")) {
-        bl_row_set(&row, "last4", json_null());
+        bl_json_set(&row, "last4", json_null());
     }
     put_fingerprint(st, &row);
-    bl_row_set(&row, "enabled", json_boolean(sqlite3_column_int(st, 5)));
-    bl_row_set(&row, "createdAt", bl_time_new(sqlite3_column_int64(st, 7)));
-    bl_row_set(&row, "updatedAt", bl_time_new(sqlite3_column_int64(st, 8)));
-    bl_row_set(&row, "version", json_integer(sqlite3_column_int64(st, 9)));
+    bl_json_set(&row, "enabled", json_boolean(sqlite3_column_int(st, 5)));
+    bl_json_set(&row, "createdAt", bl_time_new(sqlite3_column_int64(st, 7)));
+    bl_json_set(&row, "updatedAt", bl_time_new(sqlite3_column_int64(st, 8)));
+    bl_json_set(&row, "version", json_integer(sqlite3_column_int64(st, 9)));
     return row;
 }
 
@@ -518,7 +516,7 @@ apr_status_t bl_store_clients(bl_store_t *s, const char *kind, const char *q,
         return rv;
     }
     *plist = json_object();
-    bl_row_set(plist, "items", items);
-    bl_row_set(plist, "next", next);
+    bl_json_set(plist, "items", items);
+    bl_json_set(plist, "next", next);
     return *plist ? APR_SUCCESS : APR_ENOMEM;
 }

@@ -84,18 +84,14 @@ static int is_whole(sqlite3_stmt *st, const bl_client_t *c)
            sqlite3_column_bytes(st, 3) == BL_SHA256_BYTES;
 }
 
+/* APR_EINVAL: it cannot be what was stored; nobody is let in by it. */
 static apr_status_t read_client(sqlite3_stmt *st, bl_client_t *c)
 {
-    int has_settings = sqlite3_column_type(st, 4) != SQLITE_NULL;
-    const char *text = (const char *)sqlite3_column_text(st, 4);
     json_t *settings;
-    apr_status_t rv;
+    apr_status_t rv = bl_client_settings_read(st, 4, &settings);
 
     memset(c, 0, sizeof(*c));
-    /* No memory for them is not "none": limits and scopes stand there. */
-    if (has_settings && !text) return APR_ENOMEM;
-    settings = json_loads(text ? text : "{}", 0, NULL);
-    if (!settings) return APR_EINVAL;
+    if (rv != APR_SUCCESS) return rv == BL_E_STORE_CORRUPT ? APR_EINVAL : rv;
     c->id = sqlite3_column_int64(st, 0);
     bl_db_copy(st, 1, c->name, sizeof(c->name));
     c->expires_at = sqlite3_column_int64(st, 5);

@@ -55,8 +55,8 @@ static apr_status_t put_counts(bl_db_t *db, apr_int64_t id, json_t **pitem)
     bl_db_int(st, 1, id);
     rv = bl_db_step(db, st);
     if (rv == APR_SUCCESS) {
-        bl_row_set(pitem, "questions",
-                   json_integer(sqlite3_column_int64(st, 0)));
+        bl_json_set(pitem, "questions",
+                    json_integer(sqlite3_column_int64(st, 0)));
     }
     bl_db_done(st);
     return rv;
@@ -80,13 +80,13 @@ static apr_status_t put_newest(bl_db_t *db, apr_int64_t id, json_t **pitem)
     bl_db_int(st, 1, id);
     rv = bl_db_step(db, st);
     if (rv == APR_SUCCESS) {
-        bl_row_set(pitem, "app", bl_column_text_new(st, 0));
-        bl_row_set(pitem, "outcome",
-                   json_string(outcome_text(sqlite3_column_int(st, 1))));
+        bl_json_set(pitem, "app", bl_column_text_new(st, 0));
+        bl_json_set(pitem, "outcome",
+                    json_string(outcome_text(sqlite3_column_int(st, 1))));
     }
     else {
-        bl_row_set(pitem, "app", json_null());
-        bl_row_set(pitem, "outcome", json_null());
+        bl_json_set(pitem, "app", json_null());
+        bl_json_set(pitem, "outcome", json_null());
     }
     bl_db_done(st);
     return rv == APR_EOF ? APR_SUCCESS : rv;

@@ -2,6 +2,7 @@
 #include "store/fields.h"
 
 #include "base/errors.h"
+#include "base/json.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -148,11 +149,14 @@ apr_status_t bl_fields_apply(json_t *row, const char *changes,
                              const bl_field_t *fields, bl_complaint_t *why)
 {
     json_error_t at;
-    json_t *all = json_loads(changes, JSON_REJECT_DUPLICATES, &at), *value;
+    json_t *all =
+        changes ? json_loads(changes, JSON_REJECT_DUPLICATES, &at) : NULL;
+    json_t *value;
     apr_status_t rv = APR_SUCCESS;
     const char *name;
     int i;
 
+    if (!all && (!changes || !*at.text)) return APR_ENOMEM;
     if (!json_is_object(all)) {
         json_decref(all);
         return bl_complain(why, "", BL_SAY("must be a JSON object"));
@@ -173,8 +177,8 @@ apr_status_t bl_fields_apply(json_t *row, const char *changes,
     return rv;
 }
 
-void bl_fields_bind(sqlite3_stmt *st, const json_t *row,
-                    const bl_field_t *fields)
+apr_status_t bl_fields_bind(sqlite3_stmt *st, const json_t *row,
+                            const bl_field_t *fields)
 {
     int i;
 
@@ -188,9 +192,11 @@ void bl_fields_bind(sqlite3_stmt *st, const json_t *row,
             bl_db_text(st, i + 1, json_string_value(v));
         }
         else if (json_is_object(v) || json_is_array(v)) {
-            text = json_dumps(v, JSON_COMPACT | JSON_REAL_PRECISION(15));
-            if (text) sqlite3_bind_text(st, i + 1, text, -1, SQLITE_TRANSIENT);
-            free(text);
+            text = bl_json_dump(v, JSON_REAL_PRECISION(15));
+            if (!text ||
+                sqlite3_bind_text(st, i + 1, text, -1, free) != SQLITE_OK) {
+                return APR_ENOMEM; /* SQLite has freed it */
+            }
         }
         else if (json_is_boolean(v)) {
             bl_db_int(st, i + 1, json_is_true(v));
@@ -199,4 +205,5 @@ void bl_fields_bind(sqlite3_stmt *st, const json_t *row,
             bl_db_int(st, i + 1, json_integer_value(v));
         }
     }
+    return APR_SUCCESS;
 }

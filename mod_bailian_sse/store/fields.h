@@ -43,14 +43,14 @@ typedef struct bl_field_t {
 json_t *bl_fields_read_new(sqlite3_stmt *st, int first,
                            const bl_field_t *fields);
 
-/* Lays the members of changes over row. Names that are no fields are refused.
- * Ends with a check of the whole row. */
+/* Lays the members of changes over row; NULL: there was no memory for them.
+ * Names that are no fields are refused. Ends with a check of the whole row. */
 apr_status_t bl_fields_apply(json_t *row, const char *changes,
                              const bl_field_t *fields, bl_complaint_t *why);
 
 /* Binds ?1 ... ?n. The row must outlive the statement's run, except objects
- * and arrays, which are copied. */
-void bl_fields_bind(sqlite3_stmt *st, const json_t *row,
-                    const bl_field_t *fields);
+ * and arrays, which are copied. APR_ENOMEM: not to be run. */
+apr_status_t bl_fields_bind(sqlite3_stmt *st, const json_t *row,
+                            const bl_field_t *fields);
 
 #endif

@@ -88,13 +88,13 @@ static apr_status_t put_live(bl_db_t *db, sqlite3_stmt *st, json_t **pm)
     rv = bl_gather_stream(db, sqlite3_column_int64(st, M_STREAM_ROW), &text,
                           &reasoning, NULL);
     if (rv == APR_SUCCESS) {
-        bl_row_set(pm, "content",
-                   json_stringn(text.len ? text.data : "", text.len));
+        bl_json_set(pm, "content",
+                    json_stringn(text.len ? text.data : "", text.len));
         if (reasoning.len) {
-            bl_row_set(pm, "reasoning",
-                       json_stringn(reasoning.data, reasoning.len));
+            bl_json_set(pm, "reasoning",
+                        json_stringn(reasoning.data, reasoning.len));
         }
-        bl_row_set(pm, "state", json_string("live"));
+        bl_json_set(pm, "state", json_string("live"));
     }
     bl_buf_release(&text);
     bl_buf_release(&reasoning);
@@ -106,7 +106,7 @@ static void put_if_there(json_t **pm, const char *name, json_t *value)
     if (json_is_null(value))
         json_decref(value);
     else
-        bl_row_set(pm, name, value);
+        bl_json_set(pm, name, value);
 }
 
 static void put_usage(sqlite3_stmt *st, json_t **pm)
@@ -116,28 +116,26 @@ static void put_usage(sqlite3_stmt *st, json_t **pm)
     {
         return;
     }
-    bl_row_set(pm, "usage",
-               json_pack("{s:I,s:I}", "inputTokens",
-                         (json_int_t)sqlite3_column_int64(st, M_INPUT),
-                         "outputTokens",
-                         (json_int_t)sqlite3_column_int64(st, M_OUTPUT)));
+    bl_json_set(pm, "usage",
+                json_pack("{s:I,s:I}", "inputTokens",
+                          (json_int_t)sqlite3_column_int64(st, M_INPUT),
+                          "outputTokens",
+                          (json_int_t)sqlite3_column_int64(st, M_OUTPUT)));
 }
 
 static void put_ended(sqlite3_stmt *st, json_t **pm)
 {
     const char *refs = (const char *)sqlite3_column_text(st, M_REFS);
     bl_outcome_t outcome = (bl_outcome_t)sqlite3_column_int(st, M_OUTCOME);
-    json_error_t error;
     json_t *value;
 
     put_if_there(pm, "reasoning", bl_column_text_new(st, M_REASONING));
     if (refs) {
-        value = json_loads(refs, 0, &error);
-        if (value || json_error_code(&error) == json_error_out_of_memory) {
-            bl_row_set(pm, "references", value);
-        }
+        apr_status_t rv = bl_json_parse_stored(&value, refs);
+
+        if (rv != BL_E_STORE_CORRUPT) bl_json_set(pm, "references", value);
     }
-    bl_row_set(pm, "outcome", json_string(bl_outcome_name(outcome)));
+    bl_json_set(pm, "outcome", json_string(bl_outcome_name(outcome)));
     put_if_there(pm, "reason", bl_column_text_new(st, M_REASON));
     put_usage(st, pm);
 }
@@ -149,11 +147,11 @@ static json_t *message_new(bl_db_t *db, sqlite3_stmt *st, apr_status_t *prv)
     char hex[BL_ID_TEXT + 1];
 
     if (!m) return NULL;
-    bl_row_set(&m, "id", json_integer(sqlite3_column_int64(st, M_ID)));
-    bl_row_set(&m, "role", bl_column_text_new(st, M_ROLE));
-    bl_row_set(&m, "content", bl_column_text_new(st, M_CONTENT));
-    bl_row_set(&m, "createdAt",
-               bl_time_new(sqlite3_column_int64(st, M_CREATED)));
+    bl_json_set(&m, "id", json_integer(sqlite3_column_int64(st, M_ID)));
+    bl_json_set(&m, "role", bl_column_text_new(st, M_ROLE));
+    bl_json_set(&m, "content", bl_column_text_new(st, M_CONTENT));
+    bl_json_set(&m, "createdAt",
+                bl_time_new(sqlite3_column_int64(st, M_CREATED)));
     put_if_there(&m, "itemId", bl_column_text_new(st, M_ITEM));
     if (is_answer(st)) put_if_there(&m, "app", bl_column_text_new(st, M_APP));
     if (!is_answer(st)) {
@@ -161,7 +159,7 @@ static json_t *message_new(bl_db_t *db, sqlite3_stmt *st, apr_status_t *prv)
     }
     if (sqlite3_column_bytes(st, M_STREAM_ID) == BL_ID_BYTES) {
         bl_hex(hex, sqlite3_column_blob(st, M_STREAM_ID), BL_ID_BYTES);
-        bl_row_set(&m, "streamId", json_string(hex));
+        bl_json_set(&m, "streamId", json_string(hex));
     }
     if (is_live(st))
         *prv = put_live(db, st, &m);

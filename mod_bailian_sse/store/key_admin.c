@@ -56,11 +56,14 @@ apr_status_t bl_key_put_fields(bl_db_t *db, apr_int64_t id, const char *fields,
     if (rv == APR_SUCCESS) {
         st = bl_db_stmt(db, sql_put);
         if (st) {
-            bl_fields_bind(st, row, bl_key_fields);
+            rv = bl_fields_bind(st, row, bl_key_fields);
             bl_db_int(st, BL_KEY_FIELDS + 1, bl_clock_wall());
             bl_db_int(st, BL_KEY_FIELDS + 2, id);
         }
-        rv = bl_db_run(db, st, NULL);
+        if (rv == APR_SUCCESS)
+            rv = bl_db_run(db, st, NULL);
+        else
+            bl_db_done(st);
     }
     json_decref(row);
     return rv;

@@ -4,32 +4,24 @@
 #include "base/time_text.h"
 #include "store/store_private.h"
 
-static int put_piece(const char *data, size_t len, void *ctx)
-{
-    return bl_buf_append(ctx, data, len) == APR_SUCCESS ? 0 : -1;
-}
+#define FLAGS JSON_REAL_PRECISION(15)
 
 static apr_status_t put_new(bl_buf_t *out, json_t *value, size_t flags)
 {
-    int code;
+    apr_status_t rv = value ? bl_json_write(out, value, flags) : APR_ENOMEM;
 
-    if (!value) return APR_ENOMEM;
-    code = json_dump_callback(value, put_piece, out,
-                              flags | JSON_COMPACT | JSON_ENCODE_ANY |
-                                  JSON_REAL_PRECISION(15));
     json_decref(value);
-    if (code == 0) return APR_SUCCESS;
-    return bl_buf_status(out) != APR_SUCCESS ? bl_buf_status(out) : APR_ENOMEM;
+    return rv;
 }
 
 apr_status_t bl_json_put_new(bl_buf_t *out, json_t *value)
 {
-    return put_new(out, value, 0);
+    return put_new(out, value, FLAGS);
 }
 
 apr_status_t bl_json_put_members_new(bl_buf_t *out, json_t *object)
 {
-    return put_new(out, object, JSON_EMBED);
+    return put_new(out, object, FLAGS | JSON_EMBED);
 }
 
 json_t *bl_column_text_new(sqlite3_stmt *st, int column)
@@ -45,17 +37,6 @@ json_t *bl_time_new(apr_time_t at)
     char text[BL_TIME_TEXT];
 
     return at && *bl_time_text(text, at) ? json_string(text) : json_null();
-}
-
-void bl_row_set(json_t **prow, const char *name, json_t *value_take)
-{
-    if (!*prow) {
-        json_decref(value_take);
-    }
-    else if (json_object_set_new(*prow, name, value_take) != 0) {
-        json_decref(*prow);
-        *prow = NULL;
-    }
 }
 
 apr_status_t bl_list_rows_bound(bl_store_t *s, const char *sql,

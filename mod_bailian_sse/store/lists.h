@@ -8,6 +8,7 @@
 #define BL_LISTS_H
 
 #include "base/buf.h"
+#include "base/json.h"
 #include "store/store.h"
 
 #include <jansson.h>
@@ -23,10 +24,6 @@ typedef void bl_row_bind_fn(sqlite3_stmt *st, void *ctx);
 apr_status_t bl_list_rows_bound(bl_store_t *s, const char *sql,
                                 bl_row_bind_fn *bind, void *bind_ctx,
                                 bl_row_new_fn *fn, void *ctx, json_t **prows);
-
-/* Sets a member of a row that is being made. A row of which something cannot be
- * told is none (R02): *prow is NULL from then on. */
-void bl_row_set(json_t **prow, const char *name, json_t *value_take);
 
 /* Appends the text of value, and drops the reference: APR_ENOMEM for NULL. */
 apr_status_t bl_json_put_new(bl_buf_t *out, json_t *value);

@@ -48,7 +48,7 @@ static apr_status_t put_settings(bl_db_t *db, bl_buf_t *out,
     static const char sql_page[] = "PRAGMA page_size";
     apr_int64_t unused = 0, page = 0;
     sqlite3_stmt *st = bl_db_stmt(db, sql);
-    json_t *all = NULL;
+    json_t *all = NULL, *progress;
     apr_status_t rv = bl_db_step(db, st);
 
     if (rv == APR_SUCCESS) {
@@ -59,8 +59,10 @@ static apr_status_t put_settings(bl_db_t *db, bl_buf_t *out,
     if (rv != APR_SUCCESS) return rv;
     rv = bl_db_number(db, sql_unused, 0, &unused);
     if (rv == APR_SUCCESS) rv = bl_db_number(db, sql_page, 0, &page);
-    json_object_set_new(json_object_get(all, "progress"), "freeBytes",
-                        json_integer(unused * page));
+    progress = json_incref(json_object_get(all, "progress"));
+    bl_json_set(&progress, "freeBytes", json_integer(unused * page));
+    if (rv == APR_SUCCESS && !progress) rv = APR_ENOMEM;
+    json_decref(progress);
     if (rv == APR_SUCCESS) return bl_json_put_new(out, all);
     json_decref(all);
     return rv;
@@ -89,10 +91,10 @@ static void bind_days(sqlite3_stmt *st, int at, int has, int days)
     if (days) bl_db_int(st, at + 1, days);
 }
 
-static void put_days(json_t *detail, const char *name, int has, int days)
+static void put_days(json_t **pdetail, const char *name, int has, int days)
 {
     if (!has) return;
-    json_object_set_new(detail, name, days ? json_integer(days) : json_null());
+    bl_json_set(pdetail, name, days ? json_integer(days) : json_null());
 }
 
 static apr_status_t audit_settings(bl_db_t *db, const settings_call_t *c)
@@ -101,11 +103,11 @@ static apr_status_t audit_settings(bl_db_t *db, const settings_call_t *c)
     apr_status_t rv;
     char *text;
 
-    put_days(detail, "conversationDays", c->change->has_conversation_days,
+    put_days(&detail, "conversationDays", c->change->has_conversation_days,
              c->change->conversation_days);
-    put_days(detail, "eventDays", c->change->has_event_days,
+    put_days(&detail, "eventDays", c->change->has_event_days,
              c->change->event_days);
-    text = json_dumps(detail, JSON_COMPACT);
+    text = bl_json_dump(detail, 0);
     json_decref(detail);
     if (!text) return APR_ENOMEM;
     rv = bl_audit_add(db, c->who, "setting.patch", "retention", text);

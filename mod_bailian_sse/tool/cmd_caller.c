@@ -3,6 +3,7 @@
 #include "tool/commands.h"
 
 #include "base/errors.h"
+#include "base/json.h"
 #include "store/clients.h"
 #include "tool/input.h"
 #include "tool/print.h"
@@ -35,9 +36,9 @@ static const bl_column_t columns[] = {
 };
 
 /* "a,b" -> ["a","b"] */
-static void split_list(json_t *fields, const char *name)
+static void split_list(json_t **pfields, const char *name)
 {
-    const char *text = json_string_value(json_object_get(fields, name));
+    const char *text = json_string_value(json_object_get(*pfields, name));
     json_t *list;
 
     if (!text) return;
@@ -45,16 +46,17 @@ static void split_list(json_t *fields, const char *name)
     while (*text) {
         size_t n = strcspn(text, ",");
 
-        if (n) json_array_append_new(list, json_stringn(text, n));
+        if (n) bl_json_append(&list, json_stringn(text, n));
         text += n + (text[n] == ',');
     }
-    json_object_set_new(fields, name, list);
+    bl_json_set(pfields, name, list);
 }
 
 /* The name of a file becomes what is in it. */
-static int read_public_key(bl_tool_t *t, json_t *fields)
+static int read_public_key(bl_tool_t *t, json_t **pfields)
 {
-    const char *path = json_string_value(json_object_get(fields, "publicKey"));
+    const char *path =
+        json_string_value(json_object_get(*pfields, "publicKey"));
     char text[BL_PUBLIC_KEY_MOST + 1];
     FILE *file;
     size_t n;
@@ -70,7 +72,8 @@ static int read_public_key(bl_tool_t *t, json_t *fields)
     n = fread(text, 1, sizeof(text) - 1, file);
     fclose(file);
     text[n] = '\0';
-    json_object_set_new(fields, "publicKey", json_string(text));
+    /* Whatever it is: whether it is a key is the store's to say. */
+    bl_json_set(pfields, "publicKey", json_string_nocheck(text));
     return 0;
 }
 
@@ -111,12 +114,10 @@ static int add(bl_tool_t *t, const char *name, json_t *fields)
     bl_change_t change = {0};
     char token[BL_CLIENT_TOKEN_TEXT + 1];
     apr_int64_t id;
-    int code = read_public_key(t, fields);
+    int code = bl_tool_open(t, BL_OPEN_WORK);
     apr_status_t rv;
 
-    if (!code) code = bl_tool_open(t, BL_OPEN_WORK);
     if (code) return code;
-    json_object_set_new(fields, "name", json_string(name));
     rv = bl_store_do_client_add(t->store, &t->who, fields, &id, token, &change);
     if (rv != APR_SUCCESS) return failed(t, name, rv, &change.why);
     tell(t, id, token);
@@ -127,10 +128,9 @@ static int put(bl_tool_t *t, const char *name, json_t *fields)
 {
     bl_change_t change = {0};
     apr_int64_t id;
-    int code = read_public_key(t, fields);
+    int code = bl_tool_open(t, BL_OPEN_WORK);
     apr_status_t rv;
 
-    if (!code) code = bl_tool_open(t, BL_OPEN_WORK);
     if (code) return code;
     rv = bl_store_client_id(t->store, name, &id);
     if (rv == APR_SUCCESS) {
@@ -146,13 +146,17 @@ static int with_fields(bl_tool_t *t, const char *verb, int argc, char **argv)
     char err[1024];
     json_t *fields =
         bl_options_new(argc - 1, argv + 1, options, err, sizeof(err));
-    int code;
+    int is_new = !strcmp(verb, "add"), code;
 
     if (!fields) return bl_fail(t, BL_USAGE, "%s", err);
-    split_list(fields, "scopes");
-    split_list(fields, "apps");
-    code = !strcmp(verb, "add") ? add(t, argv[0], fields)
-                                : put(t, argv[0], fields);
+    split_list(&fields, "scopes");
+    split_list(&fields, "apps");
+    if (is_new) bl_json_set(&fields, "name", json_string_nocheck(argv[0]));
+    code = read_public_key(t, &fields);
+    if (!code && !fields) code = bl_fail(t, BL_FAILED, "out of memory");
+    if (!code) {
+        code = is_new ? add(t, argv[0], fields) : put(t, argv[0], fields);
+    }
     json_decref(fields);
     return code;
 }
@@ -184,7 +188,7 @@ static int list(bl_tool_t *t)
     if (code) return code;
     rv = bl_store_clients(t->store, NULL, NULL, 0, 100000, &found);
     if (rv != APR_SUCCESS) return bl_fail(t, BL_FAILED, "%s", bl_error(rv)->en);
-    text = json_dumps(json_object_get(found, "items"), JSON_COMPACT);
+    text = bl_json_dump(json_object_get(found, "items"), 0);
     json_decref(found);
     if (!text) return bl_fail(t, BL_FAILED, "out of memory");
     if (t->is_json)

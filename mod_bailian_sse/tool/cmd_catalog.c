@@ -3,6 +3,7 @@
 #include "tool/commands.h"
 
 #include "base/errors.h"
+#include "base/json.h"
 #include "base/secret.h"
 #include "tool/input.h"
 #include "tool/print.h"
@@ -155,7 +156,7 @@ static int put_object(bl_tool_t *t, const object_t *o, bl_put_mode_t mode,
     int code;
 
     if (!given) return bl_fail(t, BL_USAGE, "%s", err);
-    fields = json_dumps(given, JSON_COMPACT | JSON_REAL_PRECISION(15));
+    fields = bl_json_dump(given, JSON_REAL_PRECISION(15));
     json_decref(given);
     if (!fields) return bl_fail(t, BL_FAILED, "out of memory");
     code = bl_tool_open(t, BL_OPEN_WORK);
