@@ -294,7 +294,7 @@ static int health(bl_admin_call_t *a)
     bl_store_health_t store;
     bl_buf_t list, out;
     checks_t c = {&list, a->call->lang == BL_LANG_ZH, 0, CHECK_OK};
-    const char *curl = curl_version();
+    const curl_version_info_data *curl = curl_version_info(CURLVERSION_NOW);
 
     bl_store_health(a->store, &store);
     bl_buf_init(&list, OUT_BYTES);
@@ -310,8 +310,8 @@ static int health(bl_admin_call_t *a)
     bl_json_puts(&out, ap_get_server_description());
     bl_buf_puts(&out, ",\"apr\":");
     bl_json_puts(&out, apr_version_string());
-    bl_buf_puts(&out, ",\"curl\":");
-    bl_json_puts(&out, curl);
+    bl_buf_printf(&out, ",\"curl\":\"libcurl/%s %s\"", curl->version,
+                  curl->ssl_version);
     bl_buf_printf(&out, ",\"sqlite\":\"%s\"},\"checks\":[",
                   store.sqlite_version);
     bl_buf_append(&out, list.data, list.len);

@@ -69,6 +69,7 @@ int bl_child_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
                          server_rec *s)
 {
     bl_server_conf_t *conf = bl_server_conf(s);
+    const curl_version_info_data *curl;
     char err[SENTENCE] = "";
     apr_status_t rv;
 
@@ -105,11 +106,15 @@ int bl_child_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     }
     bl_targets_of_database(shm, conf->database);
     bl_conf_warn_mpm(s, conf);
+    /* curl_version() starts libldap, and that never gives back what it took:
+     * with each restart, in the parent. */
+    curl = curl_version_info(CURLVERSION_NOW);
     ap_log_error(APLOG_MARK, APLOG_INFO, 0, s,
-                 BL_LOGNO(1846) "mod_bailian_sse/%s with %s SQLite/%s "
-                                "jansson/%s APR/%s",
-                 BL_VERSION, curl_version(), bl_store_sqlite_version(),
-                 jansson_version_str(), apr_version_string());
+                 BL_LOGNO(1846) "mod_bailian_sse/%s with libcurl/%s %s "
+                                "SQLite/%s jansson/%s APR/%s",
+                 BL_VERSION, curl->version, curl->ssl_version,
+                 bl_store_sqlite_version(), jansson_version_str(),
+                 apr_version_string());
     return OK;
 }
 

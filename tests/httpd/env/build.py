@@ -54,7 +54,7 @@ def runner(report_dir):
         return DIES_WITH_US
     return DIES_WITH_US + [
         "valgrind", "-q", "--vgdb=no", "--trace-children=yes",
-        "--leak-check=full",
+        "--leak-check=full", "--keep-debuginfo=yes",
         "--show-leak-kinds=definite", "--errors-for-leak-kinds=none",
         "--log-file=%s/report.%%p" % report_dir]
 
