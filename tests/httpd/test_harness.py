@@ -138,6 +138,36 @@ def test_crash_of_the_mpm_at_its_stop_is_told_from_ours():
     assert not logs.is_unclean_stop(ours % "SSL_free")
 
 
+# Two reports of the thread sanitizer as one file.
+RACE = """==================
+WARNING: ThreadSanitizer: data race (pid=6314)
+  %s of size 8 at 0x7ffbdf3454f8 by thread T54:
+    #0 memset sanitizer_common_interceptors.inc:799 (libtsan.so.2+0x5cbc4)
+    #1 memset sanitizer_common_interceptors.inc:797 (libtsan.so.2+0x5cbc4)
+    #2 %s (apache2+0x4ff6b)
+
+  Previous read of size 8 at 0x7ffbdf3454f8 by thread T50:
+    #0 ctx_of ../mod_bailian_sse/httpd/park.c:69 (mod_bailian_sse.so+0x313ec)
+==================
+==================
+WARNING: ThreadSanitizer: data race (pid=6314)
+  %s of size 8 at 0x7ffbdf3454f8 by thread T54:
+    #0 %s <null> (apache2+0x4ff6b)
+==================
+"""
+
+
+@pytest.mark.parametrize("words,is_httpd", [
+    (("Write", "<null> <null>", "Read", "<null>"), True),
+    (("Read", "<null> <null>", "Read", "<null>"), False),
+    (("Write", "ours ../mod_bailian_sse/httpd/park.c:1", "Read", "<null>"),
+     False),
+    (("Write", "<null> <null>", "Read", "mod_bailian_sse.so"), False)])
+def test_race_over_a_pool_that_is_used_again_is_told_from_ours(words,
+                                                               is_httpd):
+    assert logs.is_of_httpd_alone(RACE % words) == is_httpd
+
+
 def test_client_tells_a_clean_end_from_a_cut():
     event = chunk(b'id: s:1\ndata: {"content":"a","isEnd":false}\n\n')
     for tail, ended in ((b"0\r\n\r\n", "clean"), (b"", "cut"),
