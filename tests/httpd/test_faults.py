@@ -15,8 +15,9 @@ from env.build import is_slow
 from env.polling import until
 
 pytestmark = pytest.mark.server(faults=True, children=1)
+SOAK = bool(os.environ.get("BL_SOAK"))
 SIGNALS = [signal.SIGABRT]
-if os.environ.get("BL_SOAK") and not is_slow():
+if SOAK and not is_slow():
     SIGNALS.append(signal.SIGSEGV)
 
 
@@ -141,6 +142,48 @@ def test_p09_reactor_stuck_for_a_minute_has_its_child_replaced(env, faults):
     answers_again(env)
 
 
+@pytest.mark.skipif(not SOAK, reason="hangs for 10 s")
+def test_p09_reactor_that_hangs_for_10_s_is_late_but_whole(env, faults):
+    env.allow_log("BL1501")
+    stream = held(env)
+    asker = stick(env, faults, 0)
+    time.sleep(10)
+    faults.set("stuck", 0)
+    env.bailian.release("go")
+    assert_answer(stream.read())
+    asker.join(30)
+    line = env.log.wait_for("BL1501")[0]
+    assert int(line.split("a turn took ")[1].split()[0]) >= 10000
+    assert not env.log.lines("BL1308")
+    answers_again(env)
+
+
+@pytest.mark.skipif(not SOAK, reason="hangs for a minute")
+@pytest.mark.own_server
+def test_p09_reactor_that_hangs_for_a_minute_has_its_child_replaced(env,
+                                                                    faults):
+    env.allow_log("exit signal", "BL1412", "BL1501", ENDED_BADLY)
+    env.expect_log("BL1308")
+    stream = held(env)
+    until(lambda: env.stored_seq(stream) >= max(stream.seqs), 10)
+    before = env.server.children()
+    began = time.monotonic()
+    asker = stick(env, faults, 0)
+    time.sleep(16)
+    refused = env.post("/bailian/stream", {"message": "q", "userId": "u1"})
+    assert refused.status == 503 and refused.code == "overloaded"
+    until(lambda: not set(env.server.children()) & set(before), 120,
+          "the end of the child")
+    assert time.monotonic() - began >= 60
+    faults.set("stuck", 0)
+    asker.join(30)
+    stream.read()
+    assert stream.end is None
+    assert env.ended(stream, user="held", seconds=20)["outcome"] == \
+        "interrupted"
+    answers_again(env)
+
+
 # --- P11: no thread can be made ---------------------------------------------
 @pytest.mark.own_server
 def test_p11_child_without_its_threads_says_so_and_refuses(env, faults):
@@ -167,7 +210,7 @@ def refused_by_new_child(env):
 YEAR = 365 * 86400
 
 
-@pytest.mark.parametrize("jump", [3600, -10 * YEAR])
+@pytest.mark.parametrize("jump", [3600, -3600, 10 * YEAR, -10 * YEAR])
 def test_p15_wall_clock_that_jumps_changes_no_stream(env, faults, jump):
     env.expect_log("BL1309")
     stream = held(env)

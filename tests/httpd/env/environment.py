@@ -35,7 +35,7 @@ APPS.update((name, ("scenario-" + name, "--incremental on"))
             for name in ALWAYS)
 # Apps with an upstream of their own: a test that makes an upstream fail takes
 # one, so that keys that cool down and open breakers are not the next test's.
-FRESH = 100
+FRESH = 40
 
 # What fails there fails by what the upstream does, and not by a clock: so a
 # busy machine changes no outcome.
