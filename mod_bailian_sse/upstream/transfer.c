@@ -34,6 +34,7 @@ struct bl_transfer_t {
     int is_answered;
     int is_paused;
     int is_refused_address;
+    int has_address; /* the name was resolved: a connection was tried */
     int is_connected;
     apr_status_t failure; /* why a callback stopped the transfer */
     bl_ms_t retry_after_ms;
@@ -90,8 +91,8 @@ static apr_status_t class_of(const bl_transfer_t *t, CURLcode code)
         return t->is_refused_address ? BL_E_UPSTREAM_DNS
                                      : BL_E_UPSTREAM_CONNECT;
     case CURLE_OPERATION_TIMEDOUT:
-        return t->is_connected ? BL_E_UPSTREAM_FIRST_TIMEOUT
-                               : BL_E_UPSTREAM_CONNECT;
+        if (t->is_connected) return BL_E_UPSTREAM_FIRST_TIMEOUT;
+        return t->has_address ? BL_E_UPSTREAM_CONNECT : BL_E_UPSTREAM_DNS;
     case CURLE_SSL_CONNECT_ERROR:
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CERTPROBLEM:
@@ -354,6 +355,7 @@ static curl_socket_t on_open_socket(void *ctx, curlsocktype purpose,
     bl_transfer_t *t = ctx;
 
     (void)purpose;
+    t->has_address = 1;
     if (!bl_address_is_allowed(t->plan.allowed, &address->addr)) {
         t->is_refused_address = 1;
         return CURL_SOCKET_BAD;
@@ -473,6 +475,10 @@ static apr_status_t set_safety(CURL *easy, const bl_transfer_plan_t *plan)
     curl_easy_setopt(easy, CURLOPT_MAXLIFETIME_CONN, CONNECTION_LIFE_S);
     curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, CONNECTION_IDLE_S);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    /* A transfer that ends while its name is looked up leaves the thread that
+     * looks to itself. The reactor would wait for it: as long as the name
+     * service does not answer no stream of this child would go on (U02). */
+    curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
     return failed ? BL_E_OVERLOADED : APR_SUCCESS;
 }
 

@@ -10,7 +10,8 @@ import time
 
 import pytest
 
-from answers import ENDED_BADLY, TEA, TEA_TEXT, assert_answer, last, piece
+from answers import (BREAKER_OPEN, ENDED_BADLY, TEA, TEA_TEXT, assert_answer,
+                     last, piece)
 from env.build import is_slow
 from env.polling import until
 
@@ -181,6 +182,36 @@ def test_p09_reactor_that_hangs_for_a_minute_has_its_child_replaced(env,
     assert stream.end is None
     assert env.ended(stream, user="held", seconds=20)["outcome"] == \
         "interrupted"
+    answers_again(env)
+
+
+# --- U01: the name service does not answer ----------------------------------
+def ask_nameless(env):
+    failed = env.ask(base="/hasty", app="nameless", user="nameless",
+                     seconds=60)
+    assert failed.code == "upstream_dns"
+
+
+def test_u01_name_service_that_is_silent_stops_no_stream(env, faults):
+    env.allow_log(ENDED_BADLY, BREAKER_OPEN)
+    stream = held(env)
+    faults.set("silent_names")
+    ask_nameless(env)
+    env.bailian.release("go")
+    assert_answer(stream.read())
+    answers_again(env)
+
+
+@pytest.mark.own_server
+def test_u01_name_service_that_is_silent_keeps_no_child_from_ending(env,
+                                                                    faults):
+    env.allow_log(ENDED_BADLY, BREAKER_OPEN)
+    faults.set("silent_names")
+    ask_nameless(env)
+    before = env.server.children()
+    env.server.graceful()
+    until(lambda: not set(env.server.children()) & set(before), 60,
+          "the end of the child")
     answers_again(env)
 
 

@@ -5,6 +5,9 @@
 
 #include "upstream/transfer.h"
 
+#include <dlfcn.h>
+#include <netdb.h>
+#include <pthread.h>
 #include <time.h>
 
 #define SECRET "sk-canary-4711"
@@ -295,6 +298,98 @@ static void test_transfer_closed_port_is_connect_u01(void **state)
     x = start_at(url);
     expect(x, BL_E_UPSTREAM_CONNECT, "");
     end(x);
+}
+
+/* --- a name service that never answers ----------------------------------- */
+
+#define SILENT "silent.test"
+
+static pthread_mutex_t names_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t names_change = PTHREAD_COND_INITIALIZER;
+static int names_asked, names_may_answer; /* guarded by names_lock */
+
+/* In place of the C library's, for curl's thread that resolves. */
+__attribute__((visibility("default"))) int
+getaddrinfo(const char *name, const char *service, const struct addrinfo *hints,
+            struct addrinfo **found)
+{
+    static __typeof__(&getaddrinfo) next;
+    struct timespec until;
+
+    if (name && !strcmp(name, SILENT)) {
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_sec += 60; /* who waits for it hangs no longer */
+        pthread_mutex_lock(&names_lock);
+        names_asked++;
+        while (!names_may_answer &&
+               !pthread_cond_timedwait(&names_change, &names_lock, &until))
+            ;
+        names_asked--;
+        pthread_cond_broadcast(&names_change);
+        pthread_mutex_unlock(&names_lock);
+        return EAI_AGAIN;
+    }
+    if (!next) next = (__typeof__(next))dlsym(RTLD_NEXT, "getaddrinfo");
+    return next(name, service, hints, found);
+}
+
+static int names_are_asked(void)
+{
+    int n;
+
+    pthread_mutex_lock(&names_lock);
+    n = names_asked;
+    pthread_mutex_unlock(&names_lock);
+    return n;
+}
+
+static void let_names_answer(void)
+{
+    pthread_mutex_lock(&names_lock);
+    names_may_answer = 1;
+    pthread_cond_broadcast(&names_change);
+    while (names_asked)
+        pthread_cond_wait(&names_change, &names_lock);
+    names_may_answer = 0;
+    pthread_mutex_unlock(&names_lock);
+}
+
+/* Its thread still waits for the name when the transfer has failed and is
+ * destroyed: the reactor does not. */
+static void test_transfer_name_service_that_is_silent_is_dns_u02(void **state)
+{
+    exchange_t *x, *beside;
+
+    (void)state;
+    allowed.plain[allowed.plain_count++] = strdup(SILENT);
+    serve(stub_hello, NULL);
+    x = new_exchange("http://" SILENT "/api/v1");
+    x->plan.connect_ms = 200;
+    on_reactor(reactor, start_here, x);
+    expect(x, BL_E_UPSTREAM_DNS, "");
+    assert_int_equal(names_are_asked(), 1);
+    beside = start();
+    wait_until(is_done(beside));
+    assert_int_equal(beside->rv, APR_SUCCESS);
+    assert_int_equal(names_are_asked(), 1);
+    end(beside);
+    end(x);
+    let_names_answer();
+}
+
+/* As above, when nobody wants the answer any more (C02). */
+static void test_transfer_is_destroyed_while_its_name_is_asked(void **state)
+{
+    exchange_t *x;
+
+    (void)state;
+    allowed.plain[allowed.plain_count++] = strdup(SILENT);
+    x = new_exchange("http://" SILENT "/api/v1");
+    on_reactor(reactor, start_here, x);
+    wait_until(names_are_asked());
+    end(x);
+    assert_int_equal(names_are_asked(), 1);
+    let_names_answer();
 }
 
 /* All of them are this machine to the kernel; curl's own parser reads them. */
@@ -1073,6 +1168,8 @@ int main(void)
         with_stub(test_transfer_key_is_sent_in_its_header_only),
         with_stub(test_transfer_one_byte_writes_give_the_same_text_u17),
         with_stub(test_transfer_closed_port_is_connect_u01),
+        with_stub(test_transfer_name_service_that_is_silent_is_dns_u02),
+        with_stub(test_transfer_is_destroyed_while_its_name_is_asked),
         with_stub(test_transfer_loopback_in_any_spelling_is_refused_s32),
         with_stub(test_transfer_loopback_named_connects_in_any_spelling),
         with_stub(test_transfer_url_that_is_not_allowed_is_not_started),

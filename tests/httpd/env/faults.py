@@ -14,7 +14,7 @@ SHIM = os.path.join(os.path.dirname(__file__), "..", "shim")
 # The order is that of the struct there.
 NAMES = ("wall_s", "boot_ms", "stuck", "no_random", "no_threads",
          "crash_reactor", "crash_writer", "crash_request", "files",
-         "stuck_seen", "late_ms")
+         "stuck_seen", "late_ms", "silent_names")
 WORD = struct.Struct("l")
 
 
