@@ -255,8 +255,11 @@ static void test_nomem_caller_is_shown_whole_or_not(void **state)
     assert_whole_or_told(one_caller);
 }
 
-/* One row as the page has it: only showing it may fail. */
-static apr_status_t key(json_t **pshown)
+/* The first row as the page has it: only showing it may fail. */
+static apr_status_t
+first_row(apr_status_t (*list)(bl_store_t *, const bl_list_ask_t *, json_t **),
+          apr_status_t (*fn)(json_t *, const bl_shm_t *, bl_ms_t),
+          json_t **pshown)
 {
     bl_list_ask_t ask;
     json_t *rows;
@@ -264,28 +267,22 @@ static apr_status_t key(json_t **pshown)
 
     nomem_off();
     memset(&ask, 0, sizeof(ask));
-    assert_int_equal(bl_store_key_rows(store(), &ask, &rows), APR_SUCCESS);
+    assert_int_equal(list(store(), &ask, &rows), APR_SUCCESS);
     nomem_on();
-    rv = bl_admin_show_key(json_array_get(rows, 0), ee.shm, 1000);
+    rv = fn(json_array_get(rows, 0), ee.shm, 1000);
     if (rv == APR_SUCCESS) *pshown = json_incref(json_array_get(rows, 0));
     json_decref(rows);
     return rv;
 }
 
+static apr_status_t key(json_t **pshown)
+{
+    return first_row(bl_store_key_rows, bl_admin_show_key, pshown);
+}
+
 static apr_status_t upstream(json_t **pshown)
 {
-    bl_list_ask_t ask;
-    json_t *rows;
-    apr_status_t rv;
-
-    nomem_off();
-    memset(&ask, 0, sizeof(ask));
-    assert_int_equal(bl_store_upstream_rows(store(), &ask, &rows), APR_SUCCESS);
-    nomem_on();
-    rv = bl_admin_show_upstream(json_array_get(rows, 0), ee.shm, 1000);
-    if (rv == APR_SUCCESS) *pshown = json_incref(json_array_get(rows, 0));
-    json_decref(rows);
-    return rv;
+    return first_row(bl_store_upstream_rows, bl_admin_show_upstream, pshown);
 }
 
 static void test_nomem_health_is_shown_whole_or_not(void **state)
