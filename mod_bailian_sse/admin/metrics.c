@@ -61,6 +61,8 @@ static const struct {
     {BL_COUNT_INPUT_TOKENS, "Tokens of questions, as upstreams count."},
     {BL_COUNT_OUTPUT_TOKENS, "Tokens of answers, as upstreams count."},
     {BL_COUNT_REQUESTS_REFUSED, "Requests answered with a problem."},
+    {BL_COUNT_MEMORY_REFUSED, "Questions refused for want of memory."},
+    {BL_COUNT_MEMORY_ENDED, "Answers ended for want of memory."},
     {BL_COUNT_STORE_FAILURES,
      "Seconds in which the last transaction of a child had failed."}};
 
@@ -186,6 +188,16 @@ static void put_children(const bl_shm_t *shm, bl_buf_t *out)
     bl_buf_puts(out, "\n");
 }
 
+static void put_memory(const bl_shm_t *shm, bl_buf_t *out)
+{
+    gauge(out, "memory_bytes",
+          "What streams of all children hold: journals, queues, and 64 KiB "
+          "each.",
+          bl_stats_held(shm));
+    gauge(out, "memory_budget_bytes", "BailianMemoryBudget; 0: there is none.",
+          bl_stats_budget(shm));
+}
+
 static void put_store(const bl_store_health_t *store, bl_buf_t *out)
 {
     gauge(out, "store_up", "1: the last transaction could be made.",
@@ -209,6 +221,7 @@ apr_status_t bl_admin_metrics(const bl_shm_t *shm,
     rv = put_live(shm, out);
     if (rv != APR_SUCCESS) return rv;
     put_children(shm, out);
+    put_memory(shm, out);
     put_store(store, out);
     put_counters(shm, out);
     put_outcomes(shm, out);

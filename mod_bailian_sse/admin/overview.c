@@ -75,6 +75,10 @@ apr_status_t bl_admin_overview(const bl_shm_t *shm,
     put_counters(shm, out);
     put_children(shm, out);
     put_phases(shm, out);
+    bl_buf_printf(out,
+                  ",\"memory\":{\"heldBytes\":%" APR_UINT64_T_FMT
+                  ",\"budgetBytes\":%" APR_UINT64_T_FMT "}",
+                  bl_stats_held(shm), bl_stats_budget(shm));
     bl_admin_put_window(shm, out);
     bl_buf_printf(out, ",\"store\":{\"state\":\"%s\",\"queued\":%u",
                   store->last == APR_SUCCESS ? "ok"

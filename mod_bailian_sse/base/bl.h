@@ -15,6 +15,7 @@
 
 #define BL_VERSION "0.1.0"
 
+typedef struct bl_budget_t bl_budget_t;
 typedef struct bl_buf_t bl_buf_t;
 typedef struct bl_event_t bl_event_t;
 typedef struct bl_journal_t bl_journal_t;
@@ -50,7 +51,11 @@ typedef apr_int64_t bl_ms_t;
 #define BL_STREAMS_PER_CHILD 4000
 #define BL_STREAMS_ALL 10000
 #define BL_STREAMS_PER_PRINCIPAL 20
-#define BL_DIRECTORY_SLOTS 32768 /* twice the aim of design.md 9 */
+#define BL_STREAM_BYTES (64 * 1024) /* parked, all of it: benchmarks.md */
+#define BL_BUDGET_LEAST (32 * 1024 * 1024) /* R03: the largest answer fits */
+#define BL_BUDGET_HIGH_PERCENT 80          /* no new streams from there on */
+#define BL_BUDGET_LOW_PERCENT 70           /* all is well again below */
+#define BL_DIRECTORY_SLOTS 32768           /* twice the aim of design.md 9 */
 #define BL_SOCKETS_ALL 1000
 #define BL_SOCKETS_PER_PRINCIPAL 64
 #define BL_SOCKET_PLACES 32768

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "buf.h"
+#include "budget.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -14,9 +15,17 @@ void bl_buf_init(bl_buf_t *b, size_t limit)
     b->limit = limit;
 }
 
+void bl_buf_count(bl_buf_t *b, bl_budget_t *budget)
+{
+    bl_budget_passed(b->budget, b->size);
+    bl_budget_pass(budget, b->size);
+    b->budget = budget;
+}
+
 void bl_buf_release(bl_buf_t *b)
 {
     free(b->data);
+    bl_budget_passed(b->budget, b->size);
     b->data = NULL;
     b->len = b->size = 0;
 }
@@ -24,6 +33,8 @@ void bl_buf_release(bl_buf_t *b)
 void bl_buf_hand_over(bl_buf_t *from, bl_buf_t *to)
 {
     if (from->len || to->data) return;
+    bl_budget_passed(from->budget, from->size);
+    bl_budget_pass(to->budget, from->size);
     to->data = from->data;
     to->size = from->size;
     from->data = NULL;
@@ -53,6 +64,7 @@ static char *grow(bl_buf_t *b, size_t need)
         b->failed = APR_ENOMEM;
         return NULL;
     }
+    bl_budget_pass(b->budget, size - b->size);
     b->data = data;
     b->size = size;
     return data;

@@ -20,9 +20,12 @@ struct bl_buf_t {
     size_t size;
     size_t limit;
     apr_status_t failed;
+    bl_budget_t *budget; /* where its memory is counted, or NULL */
 };
 
 void bl_buf_init(bl_buf_t *b, size_t limit);
+/* From now on its memory is counted; it is never refused for that. */
+void bl_buf_count(bl_buf_t *b, bl_budget_t *budget);
 void bl_buf_release(bl_buf_t *b);
 void bl_buf_clear(bl_buf_t *b); /* keeps the memory, forgets a failure */
 

@@ -301,6 +301,16 @@
     X("reactor_fix",                                                                                  \
       "The machine is too slow, or was suspended: look at its load.",                                 \
       "机器过慢或曾被挂起：请检查其负载。")                                                           \
+    X("memory_none", "Streams hold {1} MiB; there is no budget.",                                     \
+      "流占用 {1} MiB；未设置预算。")                                                                 \
+    X("memory_ok", "Streams hold {1} MiB of {2}.",                                                    \
+      "流占用 {1} MiB，预算 {2} MiB。")                                                               \
+    X("memory_high", "Streams hold {1} MiB of {2}: new ones are refused.",                            \
+      "流占用 {1} MiB，预算 {2} MiB：不再接受新的流。")                                               \
+    X("memory_fix",                                                                                   \
+      "Raise BailianMemoryBudget if the machine has more, or allow fewer "                            \
+      "streams.",                                                                                     \
+      "若机器内存充足，请调大 BailianMemoryBudget，或减少允许的流数。")                               \
     X("proxy", "A proxy stands between this server and the browser.",                                 \
       "本服务器与浏览器之间有代理。")                                                                 \
     X("proxy_fix",                                                                                    \

@@ -135,8 +135,9 @@ static apr_status_t take_slot(bl_engine_t *e, const bl_question_t *q,
     return bl_slot_take(e->conf.shm, &ask, pslot, id);
 }
 
-static apr_status_t make_stream(bl_stream_t **ps, const bl_question_t *q,
-                                const bl_app_t *app, const char *id)
+static apr_status_t make_stream(bl_engine_t *e, bl_stream_t **ps,
+                                const bl_question_t *q, const bl_app_t *app,
+                                const char *id)
 {
     bl_stream_spec_t spec;
 
@@ -149,6 +150,7 @@ static apr_status_t make_stream(bl_stream_t **ps, const bl_question_t *q,
     spec.policy = q->limits->policy;
     spec.detach_ms = q->limits->detach_ms;
     spec.queue_bytes = q->limits->queue_bytes;
+    spec.budget = e->conf.budget;
     return bl_stream_create(ps, &spec);
 }
 
@@ -197,7 +199,7 @@ static apr_status_t begin(asking_t *a, bl_stream_t *s)
 
 static apr_status_t start(asking_t *a, const char *id, bl_stream_t **ps)
 {
-    apr_status_t rv = make_stream(ps, &a->q, a->app, id);
+    apr_status_t rv = make_stream(a->engine, ps, &a->q, a->app, id);
 
     if (rv != APR_SUCCESS) return rv;
     rv = begin(a, *ps);
@@ -287,7 +289,8 @@ static apr_status_t ask(asking_t *a, bl_stream_t **ps, char *id)
     if (rv == APR_SUCCESS) rv = choose_conversation(a);
     if (rv == APR_SUCCESS) rv = take_slot(a->engine, &a->q, &a->slot, id);
     if (rv != APR_SUCCESS) return rv;
-    rv = check_tokens(a->engine, &a->q);
+    rv = bl_memory_may_start(a->engine);
+    if (rv == APR_SUCCESS) rv = check_tokens(a->engine, &a->q);
     if (rv == APR_SUCCESS) rv = check_starts(a->engine, &a->q);
     if (rv == APR_SUCCESS) rv = start(a, id, ps);
     if (rv != APR_SUCCESS) bl_slot_release(a->engine->conf.shm, a->slot);

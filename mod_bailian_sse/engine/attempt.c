@@ -231,6 +231,10 @@ static apr_status_t on_emit(void *ctx, const bl_event_t *ev)
     bl_event_t copy = *ev;
     apr_status_t rv = bl_stream_rt_append(live->stream, &copy);
 
+    if (rv == BL_E_OVERLOADED) { /* R03: no memory is left for more of it */
+        bl_live_count(live, BL_COUNT_MEMORY_ENDED, 1);
+        bl_memory_tell(live->engine);
+    }
     if (rv != APR_SUCCESS) return rv;
     if (live->first_content_ms < 0 && live->stream->state == BL_STREAM_LIVE) {
         note_first_content(live);
@@ -317,6 +321,7 @@ static void start_transfer(bl_live_t *live, const char *secret)
     plan.out.emit = on_emit;
     plan.out.ctx = live;
     plan.answer = &live->answer;
+    plan.budget = live->engine->conf.budget;
     plan.is_blocked = on_is_blocked;
     plan.progress = on_progress;
     plan.answered = on_answered;

@@ -5,6 +5,7 @@
 #include "live.h"
 #include "notes.h"
 #include "remote.h"
+#include "base/budget.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "shm/stats.h"
@@ -73,6 +74,7 @@ static void on_tick(void *ctx)
                 (apr_uint32_t)bl_reactor_longest(e->reactor));
     bl_shm_reclaim(e->conf.shm);
     watch_clock(e);
+    bl_memory_rt_tick(e);
     bl_live_rt_show_all(e);
     if (bl_store_last(e->store) != APR_SUCCESS) {
         bl_count(e->conf.shm, e->child, STORE_FAILURES, 1);
@@ -110,6 +112,7 @@ static apr_status_t open_parts(bl_engine_t *e, char *err, size_t err_size)
     memset(&store, 0, sizeof(store));
     store.path = e->conf.database;
     store.keyring = e->conf.keyring;
+    store.budget = e->conf.budget;
     rv = bl_store_open(&e->store, &store, err, err_size);
     if (rv != APR_SUCCESS) return rv;
     bl_store_health(e->store, &health);
@@ -118,6 +121,7 @@ static apr_status_t open_parts(bl_engine_t *e, char *err, size_t err_size)
         failed(err, err_size, "no place is left in the shared memory");
         return rv;
     }
+    bl_memory_join(e);
     rv = bl_registry_create(&e->registry);
     if (rv == APR_SUCCESS) rv = bl_reactor_create(&e->reactor);
     if (rv != APR_SUCCESS) {
@@ -183,6 +187,7 @@ void bl_engine_close(bl_engine_t *e)
     bl_reactor_destroy(e->reactor);
     if (e->store) bl_store_close(e->store, CLOSE_WAIT_MS);
     bl_registry_destroy(e->registry);
+    bl_budget_leave(e->conf.budget);
     if (e->child >= 0) bl_shm_leave(e->conf.shm, e->child);
     free(e);
 }
@@ -292,6 +297,11 @@ bl_store_t *bl_engine_store(bl_engine_t *e)
 bl_shm_t *bl_engine_shm(bl_engine_t *e)
 {
     return e->conf.shm;
+}
+
+bl_budget_t *bl_engine_budget(const bl_engine_t *e)
+{
+    return e->conf.budget;
 }
 
 int bl_engine_child(const bl_engine_t *e)

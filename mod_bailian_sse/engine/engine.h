@@ -29,6 +29,7 @@ typedef struct bl_engine_conf_t {
     int streams_per_child;
     int streams_all;
     bl_ms_t drain_ms;
+    bl_budget_t *budget; /* outlives the engine; NULL: nothing is counted */
 } bl_engine_conf_t;
 
 typedef enum { BL_RETRY_OFF, BL_RETRY_FIXED, BL_RETRY_EXPONENTIAL } bl_pace_t;
@@ -95,6 +96,7 @@ int bl_engine_is_draining(const bl_engine_t *e);
 bl_reactor_t *bl_engine_reactor(bl_engine_t *e);
 bl_store_t *bl_engine_store(bl_engine_t *e);
 bl_shm_t *bl_engine_shm(bl_engine_t *e);
-int bl_engine_child(const bl_engine_t *e); /* index in shm */
+bl_budget_t *bl_engine_budget(const bl_engine_t *e); /* or NULL */
+int bl_engine_child(const bl_engine_t *e);           /* index in shm */
 
 #endif

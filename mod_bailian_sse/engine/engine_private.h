@@ -45,6 +45,13 @@ void bl_live_rt_show_all(bl_engine_t *e); /* once a second */
 void bl_live_rt_end_all(bl_engine_t *e, apr_status_t why);
 void bl_live_rt_free_all(bl_engine_t *e); /* the reactor has stopped */
 
+/* memory.c: what streams hold, and whether there is room for one more (R03) */
+void bl_memory_join(bl_engine_t *e); /* as soon as it has its place in shm */
+apr_status_t bl_memory_may_start(bl_engine_t *e);
+/* It was short: said once until all is well again. Any thread. */
+void bl_memory_tell(bl_engine_t *e);
+void bl_memory_rt_tick(bl_engine_t *e);
+
 /* remote.c */
 void bl_remote_rt_end_all(bl_engine_t *e);
 void bl_remote_rt_free_all(bl_engine_t *e); /* the reactor has stopped */

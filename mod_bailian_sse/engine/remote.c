@@ -326,6 +326,7 @@ static apr_status_t mirror(bl_engine_t *e, const char *id, const char *owner,
     spec.app = a->app;
     spec.policy = (bl_policy_t)a->policy;
     spec.queue_bytes = (size_t)a->queue_bytes;
+    spec.budget = e->conf.budget;
     rv = bl_stream_create(ps, &spec);
     if (rv != APR_SUCCESS) return rv;
     m = make_mirror(e, *ps, fd);

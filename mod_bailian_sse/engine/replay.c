@@ -65,6 +65,7 @@ static apr_status_t load(bl_engine_t *e, const bl_stored_stream_t *row,
     spec.app = row->app;
     spec.policy = BL_POLICY_DRAIN;
     spec.queue_bytes = BL_QUEUE_BYTES;
+    spec.budget = bl_engine_budget(e);
     rv = bl_stream_create(&s, &spec);
     if (rv != APR_SUCCESS) return rv;
     rv = bl_store_events(bl_engine_store(e), row->stream_id, 0, on_event, s);

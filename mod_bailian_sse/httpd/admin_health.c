@@ -6,6 +6,7 @@
 #include "admin/metrics.h"
 #include "admin/trend.h"
 #include "base/clock.h"
+#include "shm/stats.h"
 #include "shm/targets.h"
 #include "store/admin.h"
 #include "wire/json_write.h"
@@ -289,6 +290,31 @@ static void check_reactors(bl_admin_call_t *a, checks_t *c)
                              "at its load."));
 }
 
+#define MIB(bytes) ((apr_int64_t)((bytes) / (1024 * 1024)))
+
+static void check_memory(bl_admin_call_t *a, checks_t *c)
+{
+    const bl_shm_t *shm = bl_engine_shm(a->call->engine);
+    apr_uint64_t held = bl_stats_held(shm), budget = bl_stats_budget(shm);
+    int is_high = budget && held + BL_STREAM_BYTES >
+                                budget / 100 * BL_BUDGET_HIGH_PERCENT;
+
+    if (!budget)
+        check_count(c, "memory", CHECK_OK,
+                    BL_SAY("Streams hold {1} MiB; there is no budget."),
+                    MIB(held), 0, NULL);
+    else
+        check_count(
+            c, "memory", is_high ? CHECK_WARNING : CHECK_OK,
+            is_high ? BL_SAY("Streams hold {1} MiB of {2}: new ones are "
+                             "refused.")
+                    : BL_SAY("Streams hold {1} MiB of {2}."),
+            MIB(held), MIB(budget),
+            is_high ? BL_SAY("Raise BailianMemoryBudget if the machine has "
+                             "more, or allow fewer streams.")
+                    : NULL);
+}
+
 static int health(bl_admin_call_t *a)
 {
     bl_store_health_t store;
@@ -304,6 +330,7 @@ static int health(bl_admin_call_t *a)
     check_catalog(a, &c);
     check_httpd(a, &c);
     check_reactors(a, &c);
+    check_memory(a, &c);
     bl_buf_printf(&out, "{\"state\":\"%s\",\"versions\":{\"module\":\"%s\"",
                   state_names[c.worst], BL_VERSION);
     bl_buf_puts(&out, ",\"httpd\":");

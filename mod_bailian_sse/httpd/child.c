@@ -3,6 +3,7 @@
 #include "feed.h"
 #include "park.h"
 #include "ws_socket.h"
+#include "base/budget.h"
 #include "base/log_queue.h"
 #include "crypto/keyring.h"
 #include "engine/notes.h"
@@ -16,6 +17,7 @@
 #define LOG_WAIT_MS 500 /* what the log gets at the end */
 
 static bl_engine_t *engine;   /* of this child */
+static bl_budget_t budget;    /* its part: streams may outlive the engine */
 static bl_shm_t *shm;         /* mapped before the fork */
 static bl_keyring_t *keyring; /* read as root, before the fork */
 
@@ -105,6 +107,9 @@ int bl_child_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     bl_targets_of_database(shm, conf->database);
+    budget.mine = -1;
+    budget.limit = bl_conf_budget(conf);
+    __atomic_store_n(&shm->budget_bytes, budget.limit, __ATOMIC_RELAXED);
     bl_conf_warn_mpm(s, conf);
     /* curl_version() starts libldap, and that never gives back what it took:
      * with each restart, in the parent. */
@@ -151,6 +156,7 @@ void bl_child_init(apr_pool_t *pchild, server_rec *s)
     ec.streams_all =
         conf->streams_all != BL_UNSET ? conf->streams_all : BL_STREAMS_ALL;
     ec.drain_ms = conf->drain_ms != BL_UNSET ? conf->drain_ms : BL_DRAIN_MS;
+    ec.budget = &budget;
     bl_log_queue_start();
     rv = bl_engine_open(&engine, &ec, err, sizeof(err));
     if (rv != APR_SUCCESS) {

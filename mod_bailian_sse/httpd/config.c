@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "config.h"
+#include "base/machine.h"
 #include "store/clients.h"
 
 #include <stdlib.h>
@@ -18,6 +19,7 @@ void *bl_server_conf_create(apr_pool_t *p, server_rec *s)
     conf->streams_all = BL_UNSET;
     conf->sockets_all = BL_UNSET;
     conf->drain_ms = BL_UNSET;
+    conf->memory_budget = BL_UNSET;
     conf->bases = apr_array_make(p, 2, sizeof(const char *));
     return conf;
 }
@@ -258,6 +260,40 @@ const char *bl_conf_check(apr_pool_t *p, const bl_server_conf_t *conf)
     return NULL;
 }
 
+/* --- memory (R03) ------------------------------------------------------- */
+
+#define BUDGET_UNKNOWN (1024u * 1024 * 1024) /* nobody says what there is */
+
+apr_uint64_t bl_conf_budget(const bl_server_conf_t *conf)
+{
+    apr_uint64_t half;
+
+    if (conf->memory_budget != BL_UNSET) {
+        return (apr_uint64_t)conf->memory_budget;
+    }
+    half = bl_machine_memory("") / 2;
+    if (!half) half = BUDGET_UNKNOWN;
+    return half > BL_BUDGET_LEAST ? half : BL_BUDGET_LEAST;
+}
+
+static void warn_memory(server_rec *s, const bl_server_conf_t *conf)
+{
+    apr_uint64_t there = bl_machine_memory("");
+
+    if (conf->memory_budget == BL_UNSET || !there ||
+        (apr_uint64_t)conf->memory_budget <= there)
+    {
+        return;
+    }
+    ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
+                 BL_LOGNO(1817) "BailianMemoryBudget: %" APR_INT64_T_FMT
+                                " bytes are more than the %" APR_UINT64_T_FMT
+                                " that this machine or the control group of "
+                                "httpd has: the kernel would end children "
+                                "first; set it to half of that at most",
+                 conf->memory_budget, there);
+}
+
 /* The argument of a directive wherever it stands, or NULL. */
 static const char *find_argument(const ap_directive_t *tree, const char *name)
 {
@@ -345,6 +381,7 @@ void bl_conf_warn_mpm(server_rec *s, const bl_server_conf_t *conf)
                                                       : BL_STREAMS_PER_CHILD;
 
     mpm_warnings = 0;
+    warn_memory(s, conf);
     ap_mpm_query(AP_MPMQ_MAX_THREADS, &threads);
     ap_mpm_query(AP_MPMQ_MAX_DAEMONS, &daemons);
     ap_mpm_query(AP_MPMQ_IS_ASYNC, &is_async);

@@ -31,6 +31,7 @@ typedef struct bl_server_conf_t {
     int streams_all;
     int sockets_all;
     bl_ms_t drain_ms;
+    apr_int64_t memory_budget; /* bytes; 0 = none */
     bl_allowed_t allowed;
     apr_array_header_t *bases; /* const char *: Locations of the handler */
 } bl_server_conf_t;
@@ -92,6 +93,9 @@ const char *bl_conf_check(apr_pool_t *p, const bl_server_conf_t *conf);
 
 /* How many of these warnings the last start gave. */
 int bl_conf_mpm_warnings(void);
+
+/* Bytes that streams of all children may hold; 0 = any number. */
+apr_uint64_t bl_conf_budget(const bl_server_conf_t *conf);
 
 /* After start: warnings about an MPM that cannot carry what is configured. */
 void bl_conf_warn_mpm(server_rec *s, const bl_server_conf_t *conf);

@@ -8,6 +8,7 @@
 #include "directives_caller.h"
 #include "routes.h"
 
+#include <apr_lib.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -130,6 +131,41 @@ static const char *set_drain(cmd_parms *cmd, void *dummy, const char *arg)
 
     (void)dummy;
     return err ? err : duration(cmd, arg, 0, &server_conf(cmd)->drain_ms);
+}
+
+/* Bytes, also as "64K", "512M", "4G"; -1: anything else. */
+static apr_int64_t parse_size(const char *arg)
+{
+    static const char units[] = "KMG";
+    const char *unit;
+    char *end;
+    apr_int64_t n;
+
+    if (*arg < '0' || *arg > '9' || strlen(arg) > 15) return -1;
+    n = apr_strtoi64(arg, &end, 10);
+    if (!*end) return n;
+    unit = strchr(units, apr_toupper(*end));
+    if (!unit || end[1] || n > APR_INT64_MAX >> 30) return -1;
+    return n << (10 * (unit - units + 1));
+}
+
+static const char *set_budget(cmd_parms *cmd, void *dummy, const char *arg)
+{
+    const char *err = only_main(cmd);
+    apr_int64_t bytes = strcasecmp(arg, "off") ? parse_size(arg) : 0;
+
+    (void)dummy;
+    if (err) return err;
+    if (bytes < 0 || (bytes && bytes < BL_BUDGET_LEAST)) {
+        return apr_psprintf(cmd->pool,
+                            "%s: must be \"off\", or %d bytes or more (what "
+                            "the largest answer takes), such as \"%dM\" or "
+                            "\"4G\", got \"%s\"",
+                            cmd->cmd->name, BL_BUDGET_LEAST,
+                            BL_BUDGET_LEAST / (1024 * 1024), arg);
+    }
+    server_conf(cmd)->memory_budget = bytes;
+    return NULL;
 }
 
 static const char *add_network(cmd_parms *cmd, void *dummy, const char *arg)
@@ -345,6 +381,9 @@ const command_rec bl_directives[] = {
     AP_INIT_TAKE1("BailianMaxStreams", set_server_int, SERVER(streams_all),
                   RSRC_CONF,
                   "live streams of all children, 1 to 32768; default 10000"),
+    AP_INIT_TAKE1("BailianMemoryBudget", set_budget, NULL, RSRC_CONF,
+                  "bytes that streams of all children hold, from 32M, or off; "
+                  "default: half of what the machine or the control group has"),
     AP_INIT_TAKE1("BailianDrainTimeout", set_drain, NULL, RSRC_CONF,
                   "how long running streams may go on after a graceful "
                   "restart, 0 to 86400s; default 30s"),

@@ -203,6 +203,7 @@ apr_status_t bl_encoder_init(bl_encoder_t *e, const bl_encoder_kind_t *kind,
     e->stream = s;
     e->why = BL_E_DRAINING;
     bl_buf_init(&e->text, 2 * BL_MAX_ANSWER_BYTES);
+    bl_buf_count(&e->text, s->budget);
     return bl_chat_writer_init(&e->chat, s->id, s->conversation_id, s->item_id,
                                lang);
 }

@@ -10,7 +10,7 @@
 #define GATHERED_KEPT (2 * BL_PASS_BYTES)
 
 /* One buffer for all connections: it is empty between two passes. */
-static bl_buf_t gathered = {NULL, 0, 0, GATHERED_MOST, APR_SUCCESS};
+static bl_buf_t gathered = {NULL, 0, 0, GATHERED_MOST, APR_SUCCESS, NULL};
 
 static void forget_gathered(void)
 {

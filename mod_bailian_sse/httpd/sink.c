@@ -58,6 +58,7 @@ static apr_status_t sink_create(bl_sink_t **psink, request_rec *r,
     sink->plan = *plan;
     sink->r = r;
     bl_buf_init(&sink->out, OUT_LIMIT);
+    bl_buf_count(&sink->out, plan->stream->budget);
     rv = bl_encoder_init(&sink->encoder, plan->kind, plan->stream, plan->lang);
     if (rv != APR_SUCCESS) {
         free(sink);

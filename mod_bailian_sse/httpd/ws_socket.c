@@ -125,6 +125,9 @@ apr_status_t bl_socket_create(bl_socket_t **ps, const bl_call_t *call,
     bl_ws_init(&s->codec, &limits, on_message, s);
     bl_buf_init(&s->out, OUT_LIMIT);
     bl_buf_init(&s->inbox, INBOX_LIMIT);
+    bl_buf_count(&s->out, bl_engine_budget(s->engine));
+    bl_buf_count(&s->inbox, bl_engine_budget(s->engine));
+    bl_buf_count(&s->codec.text, bl_engine_budget(s->engine));
     pthread_mutex_init(&s->lock, NULL);
     s->opened_ms = s->beat_ms = s->codec.heard_ms = bl_clock_ms();
     enlist(s);

@@ -78,6 +78,12 @@ static int is_dead(apr_uint64_t who)
                                 child.born);
 }
 
+static void hold_nothing(bl_shm_t *shm, int child)
+{
+    __atomic_store_n(&shm->held[child].kept, 0, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&shm->held[child].passing, 0, __ATOMIC_SEQ_CST);
+}
+
 apr_status_t bl_shm_join(bl_shm_t *shm, apr_int64_t child_id, int *pchild)
 {
     apr_uint64_t me = who_i_am(0);
@@ -94,6 +100,7 @@ apr_status_t bl_shm_join(bl_shm_t *shm, apr_int64_t child_id, int *pchild)
         {
             continue;
         }
+        hold_nothing(shm, i);
         child->child_id = child_id;
         child->is_draining = 0;
         child->started_at = bl_clock_wall();
@@ -143,6 +150,7 @@ static int clean_up(bl_shm_t *shm, int index)
 
     /* A claim or a release may have been cut half-way. */
     __atomic_store_n(&child->live, 0, __ATOMIC_SEQ_CST);
+    hold_nothing(shm, index);
     bl_sockets_forget(shm, index);
     keep_counters(shm, child);
     __atomic_store_n(&child->who, 0, __ATOMIC_RELEASE);

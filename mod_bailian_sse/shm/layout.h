@@ -12,6 +12,7 @@
 #define BL_LAYOUT_H
 
 #include "base/bl.h"
+#include "base/budget.h"
 #include "base/errors.h"
 
 #define BL_SHM_MAGIC 0x31534c42u /* "BLS1" */
@@ -47,6 +48,8 @@
     X(INPUT_TOKENS, input_tokens)                                              \
     X(OUTPUT_TOKENS, output_tokens)                                            \
     X(REQUESTS_REFUSED, requests_refused)                                      \
+    X(MEMORY_REFUSED, memory_refused)                                          \
+    X(MEMORY_ENDED, memory_ended)                                              \
     X(STORE_FAILURES, store_failures)
 
 typedef enum {
@@ -281,7 +284,11 @@ struct bl_shm_t {
     apr_uint32_t recent_next; /* a ring */
     bl_recent_t recent[BL_RECENT_KEYS];
     bl_child_t children[BL_SHM_CHILDREN];
-    apr_uint64_t targets_of; /* which database keys and upstreams are of */
+    /* Beside the children, dense, because they are summed up (R03) */
+    bl_held_t held[BL_SHM_CHILDREN];
+    apr_uint64_t budget_bytes; /* of all, as configured; 0 = no budget */
+    bl_ms_t budget_told;       /* monotonic: it was said that it is short; 0 */
+    apr_uint64_t targets_of;   /* which database keys and upstreams are of */
     bl_place_t keys[BL_SHM_KEYS];
     bl_place_t upstreams[BL_SHM_UPSTREAMS];
     bl_alert_place_t alerts[BL_SHM_ALERTS];

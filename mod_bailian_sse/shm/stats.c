@@ -76,6 +76,18 @@ apr_uint64_t bl_stats_total(const bl_shm_t *shm, int word)
     return sum;
 }
 
+apr_uint64_t bl_stats_held(const bl_shm_t *shm)
+{
+    bl_budget_t all = {(bl_held_t *)shm->held, BL_SHM_CHILDREN, -1, 0};
+
+    return bl_budget_held(&all);
+}
+
+apr_uint64_t bl_stats_budget(const bl_shm_t *shm)
+{
+    return __atomic_load_n(&shm->budget_bytes, __ATOMIC_RELAXED);
+}
+
 const char *bl_counter_name(bl_counter_t which)
 {
     return names[which];

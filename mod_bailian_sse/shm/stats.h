@@ -22,6 +22,11 @@ void bl_count_first_content(bl_shm_t *shm, int child, bl_ms_t took);
  * other word. */
 apr_uint64_t bl_stats_total(const bl_shm_t *shm, int word);
 
+/* Bytes that streams of all children hold (base/budget.h), and how many they
+ * may; 0 = any number. */
+apr_uint64_t bl_stats_held(const bl_shm_t *shm);
+apr_uint64_t bl_stats_budget(const bl_shm_t *shm);
+
 /* Upper end of a bucket; -1: it has none. */
 bl_ms_t bl_bucket_ms(int bucket);
 

@@ -232,7 +232,8 @@ static apr_status_t open_database(bl_store_t *s, const bl_store_conf_t *conf,
     return bl_path_identity(s->path, &s->identity);
 }
 
-static apr_status_t start_writer(bl_store_t *s, char *err, size_t err_size)
+static apr_status_t start_writer(bl_store_t *s, bl_budget_t *budget, char *err,
+                                 size_t err_size)
 {
     bl_writer_conf_t conf;
     apr_status_t rv;
@@ -241,6 +242,7 @@ static apr_status_t start_writer(bl_store_t *s, char *err, size_t err_size)
     conf.db = s->db;
     conf.queue_jobs = BL_STORE_QUEUE;
     conf.queue_bytes = BL_STORE_QUEUE_BYTES;
+    conf.budget = budget;
     conf.tick = on_tick;
     conf.tick_ctx = s;
     conf.tick_ms = TICK_MS;
@@ -273,7 +275,8 @@ static apr_status_t open_parts(bl_store_t *s, const bl_store_conf_t *conf,
     }
     if (s->is_tool) return APR_SUCCESS;
     rv = take_child_id(s);
-    return rv == APR_SUCCESS ? start_writer(s, err, err_size) : rv;
+    return rv == APR_SUCCESS ? start_writer(s, conf->budget, err, err_size)
+                             : rv;
 }
 
 apr_status_t bl_store_open(bl_store_t **ps, const bl_store_conf_t *conf,

@@ -39,6 +39,7 @@ typedef struct bl_store_conf_t {
                               bl_store_do_*() run in the caller */
     int must_be_current;   /* the database is neither made nor migrated
                               here: absent or older is an error */
+    bl_budget_t *budget;   /* where what waits to be written is counted */
 } bl_store_conf_t;
 
 /* Opens, checks owner and mode (D08), makes or migrates the database when

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/writer.h"
 
+#include "base/budget.h"
 #include "base/errors.h"
 #include "base/log.h"
 
@@ -98,6 +99,20 @@ static int must_wake_for(bl_writer_t *w, const bl_job_t *job)
     return 1;
 }
 
+/* --- how much waits; under the lock ------------------------------------- */
+
+static void count_queued(bl_writer_t *w, size_t bytes)
+{
+    w->queued_bytes += bytes;
+    bl_budget_pass(w->conf.budget, bytes);
+}
+
+static void count_gone(bl_writer_t *w, size_t bytes)
+{
+    w->queued_bytes -= bytes;
+    bl_budget_passed(w->conf.budget, bytes);
+}
+
 /* Under the lock. */
 static apr_status_t enqueue(bl_writer_t *w, bl_job_t *job, int *pmust_wake)
 {
@@ -113,7 +128,7 @@ static apr_status_t enqueue(bl_writer_t *w, bl_job_t *job, int *pmust_wake)
     w->tail = &job->next;
     w->queued++;
     w->put++;
-    w->queued_bytes += job->bytes;
+    count_queued(w, job->bytes);
     *pmust_wake = must_wake_for(w, job);
     return APR_SUCCESS;
 }
@@ -275,7 +290,7 @@ static void forget_batch(bl_writer_t *w, bl_job_t *batch, apr_status_t rv,
     pthread_mutex_lock(&w->lock);
     w->queued -= n;
     w->finished += n;
-    w->queued_bytes -= bytes;
+    count_gone(w, bytes);
     w->last = rv;
     w->last_jobs = n;
     if (w->waiters) pthread_cond_broadcast(&w->done);
@@ -447,7 +462,7 @@ static void run_do(bl_writer_t *w, do_job_t *d)
     pthread_mutex_lock(&w->lock);
     w->queued--;
     w->finished++;
-    w->queued_bytes -= d->job.bytes;
+    count_gone(w, d->job.bytes);
     w->last = is_of_database(rv) ? rv : APR_SUCCESS;
     w->transactions += rv == APR_SUCCESS;
     d->rv = rv;

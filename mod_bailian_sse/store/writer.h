@@ -42,6 +42,7 @@ typedef struct bl_writer_conf_t {
     bl_db_t *db;
     unsigned queue_jobs;
     size_t queue_bytes;
+    bl_budget_t *budget; /* where the queue is counted, or NULL */
     /* Every tick_ms, and after each bl_writer_do(), between transactions.
      * Answers after how many ms it wants to be called again; 0: tick_ms. */
     bl_ms_t (*tick)(void *ctx, bl_db_t *db, int is_after_do);

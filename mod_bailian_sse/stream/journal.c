@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "journal.h"
+#include "base/budget.h"
 #include "base/errors.h"
 
 #include <pthread.h>
@@ -42,12 +43,14 @@ struct bl_journal_t {
     size_t bytes;      /* written under the lock, read without it */
     apr_uint64_t tail; /* the same: seq of the newest event, 0 = none yet */
     size_t limit;
-    size_t memory;
+    size_t memory; /* what of it is counted in budget */
+    bl_budget_t *budget;
     int is_closed;       /* set once; no event follows */
     char end[END_BYTES]; /* of an END event that memory is short for (R02) */
 };
 
-apr_status_t bl_journal_create(bl_journal_t **pj, size_t limit_bytes)
+apr_status_t bl_journal_create(bl_journal_t **pj, size_t limit_bytes,
+                               bl_budget_t *budget)
 {
     bl_journal_t *j = calloc(1, sizeof(*j));
 
@@ -62,6 +65,8 @@ apr_status_t bl_journal_create(bl_journal_t **pj, size_t limit_bytes)
     j->room = INDEX_FIRST;
     j->limit = limit_bytes;
     j->memory = sizeof(*j) + (INDEX_FIRST + 1) * sizeof(*j->index);
+    j->budget = budget;
+    bl_budget_take_anyway(budget, j->memory);
     *pj = j;
     return APR_SUCCESS;
 }
@@ -76,48 +81,87 @@ void bl_journal_destroy(bl_journal_t *j)
         free(b);
     }
     free(j->index);
+    bl_budget_give(j->budget, j->memory);
     pthread_mutex_destroy(&j->lock);
     free(j);
 }
 
-static char *take_bytes(bl_journal_t *j, size_t n)
+/* What comes once, at the end, is counted and never refused: an answer that is
+ * there can end well. */
+static apr_status_t reserve(bl_journal_t *j, bl_event_kind_t kind, size_t bytes)
+{
+    if (kind != BL_EV_END && kind != BL_EV_USAGE) {
+        return bl_budget_take(j->budget, bytes);
+    }
+    bl_budget_take_anyway(j->budget, bytes);
+    return APR_SUCCESS;
+}
+
+static apr_status_t add_block(bl_journal_t *j, bl_event_kind_t kind, size_t n)
+{
+    /* Half of what there is: a third of it may lie unused, not half. */
+    size_t size = j->memory / 2;
+    apr_status_t rv;
+    block_t *b;
+
+    if (size < BLOCK_FIRST) size = BLOCK_FIRST;
+    if (size > BLOCK_LARGEST) size = BLOCK_LARGEST;
+    if (size < n) size = n;
+    rv = reserve(j, kind, sizeof(*b) + size);
+    if (rv != APR_SUCCESS) return rv;
+    b = malloc(sizeof(*b) + size);
+    if (!b) {
+        bl_budget_give(j->budget, sizeof(*b) + size);
+        return APR_ENOMEM;
+    }
+    b->older = j->newest;
+    b->size = size;
+    b->used = 0;
+    j->newest = b;
+    j->memory += sizeof(*b) + size;
+    return APR_SUCCESS;
+}
+
+static apr_status_t take_bytes(bl_journal_t *j, bl_event_kind_t kind, size_t n,
+                               char **pat)
 {
     block_t *b = j->newest;
-    size_t size;
+    apr_status_t rv = APR_SUCCESS;
 
-    if (!b || b->size - b->used < n) {
-        /* Half of what there is: a third of it may lie unused, not half. */
-        size = j->memory / 2;
-        if (size < BLOCK_FIRST) size = BLOCK_FIRST;
-        if (size > BLOCK_LARGEST) size = BLOCK_LARGEST;
-        if (size < n) size = n;
-        b = malloc(sizeof(*b) + size);
-        if (!b) return NULL;
-        b->older = j->newest;
-        b->size = size;
-        b->used = 0;
-        j->newest = b;
-        j->memory += sizeof(*b) + size;
+    *pat = NULL;
+    if (!n) return APR_SUCCESS;
+    if (!b || b->size - b->used < n) rv = add_block(j, kind, n);
+    if (rv == APR_SUCCESS) {
+        b = j->newest;
+        *pat = b->bytes + b->used;
+        b->used += n;
     }
-    b->used += n;
-    return b->bytes + b->used - n;
+    else if (kind == BL_EV_END && n <= END_BYTES) {
+        *pat = j->end;
+        rv = APR_SUCCESS;
+    }
+    return rv;
 }
 
 /* There is one more than room, for the END event. */
-static entry_t *take_entry(bl_journal_t *j, bl_event_kind_t kind)
+static apr_status_t room_for_entry(bl_journal_t *j, bl_event_kind_t kind)
 {
     entry_t *index;
-    apr_uint32_t room;
+    size_t more = j->room * sizeof(*index);
+    apr_status_t rv;
 
-    if (j->count == j->room && kind != BL_EV_END) {
-        room = j->room * 2;
-        index = realloc(j->index, (room + 1) * sizeof(*index));
-        if (!index) return NULL;
-        j->memory += (room - j->room) * sizeof(*index);
-        j->index = index;
-        j->room = room;
+    if (j->count < j->room || kind == BL_EV_END) return APR_SUCCESS;
+    rv = reserve(j, kind, more);
+    if (rv != APR_SUCCESS) return rv;
+    index = realloc(j->index, (2 * (size_t)j->room + 1) * sizeof(*index));
+    if (!index) {
+        bl_budget_give(j->budget, more);
+        return APR_ENOMEM;
     }
-    return &j->index[j->count];
+    j->memory += more;
+    j->index = index;
+    j->room *= 2;
+    return APR_SUCCESS;
 }
 
 /* The limit is the answer's. What tells of the answer has some room beyond it,
@@ -136,18 +180,19 @@ static apr_status_t append_locked(bl_journal_t *j, const bl_event_t *ev)
     size_t head = ev->fields_len ? sizeof(apr_uint32_t) : 0;
     size_t n = head + ev->fields_len + ev->text_len;
     apr_uint32_t fields_len = (apr_uint32_t)ev->fields_len;
+    apr_status_t rv;
     entry_t *e;
-    char *at = NULL;
+    char *at;
 
     if (ev->text_len > MOST_TEXT || ev->fields_len > MOST_TEXT ||
         n > room_for(j, ev->kind))
     {
         return APR_ENOSPC;
     }
-    e = take_entry(j, ev->kind);
-    if (n) at = take_bytes(j, n);
-    if (n && !at && ev->kind == BL_EV_END && n <= END_BYTES) at = j->end;
-    if (!e || (n && !at)) return APR_ENOMEM;
+    rv = room_for_entry(j, ev->kind);
+    if (rv == APR_SUCCESS) rv = take_bytes(j, ev->kind, n, &at);
+    if (rv != APR_SUCCESS) return rv;
+    e = &j->index[j->count];
     if (head) {
         memcpy(at, &fields_len, head);
         memcpy(at + head, ev->fields, ev->fields_len);

@@ -13,14 +13,17 @@
  * THREADS    append, close: the one producer (reactor). read, tail: any.
  * ERRORS     APR_EAGAIN nothing after that seq yet; APR_EOF closed and read to
  *            its end; APR_ENOSPC the ceiling of the journal;
- *            APR_ENOMEM, nothing was appended.
+ *            APR_ENOMEM, or BL_E_OVERLOADED when the budget is used up: nothing
+ *            was appended.
  */
 #ifndef BL_JOURNAL_H
 #define BL_JOURNAL_H
 
 #include "event.h"
 
-apr_status_t bl_journal_create(bl_journal_t **pj, size_t limit_bytes);
+/* What it holds is counted in budget, or nowhere (NULL). */
+apr_status_t bl_journal_create(bl_journal_t **pj, size_t limit_bytes,
+                               bl_budget_t *budget);
 void bl_journal_destroy(bl_journal_t *j);
 
 /* Copies ev (its seq is ignored) to the end. *pseq may be NULL. */

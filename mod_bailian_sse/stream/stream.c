@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "stream.h"
 #include "cursor.h"
+#include "base/budget.h"
 #include "base/clock.h"
 #include "base/errors.h"
 #include "base/log.h"
@@ -73,7 +74,11 @@ apr_status_t bl_stream_create(bl_stream_t **ps, const bl_stream_spec_t *spec)
                       strlen(spec->conversation_id) + strlen(spec->item_id) +
                       strlen(spec->app) + 5);
     if (!s) return APR_ENOMEM;
-    rv = bl_journal_create(&s->journal, BL_MAX_ANSWER_BYTES);
+    rv = bl_budget_take(spec->budget, BL_STREAM_BYTES);
+    if (rv == APR_SUCCESS) {
+        rv = bl_journal_create(&s->journal, BL_MAX_ANSWER_BYTES, spec->budget);
+        if (rv != APR_SUCCESS) bl_budget_give(spec->budget, BL_STREAM_BYTES);
+    }
     if (rv != APR_SUCCESS) {
         free(s);
         return rv;
@@ -87,10 +92,12 @@ apr_status_t bl_stream_create(bl_stream_t **ps, const bl_stream_spec_t *spec)
     s->policy = spec->policy;
     s->detach_ms = spec->detach_ms;
     s->queue_bytes = spec->queue_bytes;
+    s->budget = spec->budget;
     s->started_ms = bl_clock_ms();
     s->started_at = bl_clock_wall();
     s->refs = 1;
     bl_buf_init(&s->whole, 2 * BL_MAX_ANSWER_BYTES);
+    bl_buf_count(&s->whole, s->budget);
     *ps = s;
     return APR_SUCCESS;
 }
@@ -105,6 +112,7 @@ void bl_stream_unref(bl_stream_t *s)
     if (__atomic_sub_fetch(&s->refs, 1, __ATOMIC_ACQ_REL)) return;
     bl_journal_destroy(s->journal);
     bl_buf_release(&s->whole);
+    bl_budget_give(s->budget, BL_STREAM_BYTES);
     free(s);
 }
 

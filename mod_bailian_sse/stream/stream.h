@@ -40,7 +40,8 @@ typedef struct bl_stream_spec_t {
     const char *app;
     bl_policy_t policy;
     bl_ms_t detach_ms;
-    size_t queue_bytes; /* of one reader: BL_QUEUE_BYTES */
+    size_t queue_bytes;  /* of one reader: BL_QUEUE_BYTES */
+    bl_budget_t *budget; /* where its memory is counted, or NULL */
 } bl_stream_spec_t;
 
 typedef void bl_stream_fn(bl_stream_t *s, void *ctx);
@@ -61,6 +62,7 @@ struct bl_stream_t {
     bl_policy_t policy;
     bl_ms_t detach_ms;
     size_t queue_bytes;
+    bl_budget_t *budget;
     bl_ms_t started_ms;    /* monotonic */
     apr_time_t started_at; /* wall */
     bl_journal_t *journal; /* has a lock of its own */
@@ -96,6 +98,8 @@ struct bl_stream_t {
     char sha256_hex[65];
 };
 
+/* Counts BL_STREAM_BYTES and its journal; BL_E_OVERLOADED: the budget is used
+ * up. */
 apr_status_t bl_stream_create(bl_stream_t **ps, const bl_stream_spec_t *spec);
 void bl_stream_ref(bl_stream_t *s);
 void bl_stream_unref(bl_stream_t *s);

@@ -563,9 +563,11 @@ apr_status_t bl_transfer_rt_start(bl_transfer_t **pt,
     t->exchange.done = on_done;
     t->exchange.ctx = t;
     bl_buf_init(&t->body, BL_MAX_ANSWER_BYTES);
+    bl_buf_count(&t->body, plan->budget);
     bl_sse_parser_init(&t->parser, plan->target->event_limit
                                        ? plan->target->event_limit
                                        : BL_MAX_EVENT_BYTES);
+    bl_buf_count(&t->parser.held, plan->budget);
     url = bl_buf_str((bl_buf_t *)&plan->request->url);
     rv = url ? check_url(plan, url) : APR_ENOMEM;
     if (rv != APR_SUCCESS) goto leave;

@@ -34,6 +34,7 @@ typedef struct bl_transfer_plan_t {
     bl_ms_t connect_ms;
     bl_emitter_t out;
     bl_answer_t *answer;
+    bl_budget_t *budget; /* where what lies here is counted, or NULL */
     /* All with ctx. */
     int (*is_blocked)(void *ctx); /* 1 = hold the upstream back */
     void (*progress)(void *ctx);  /* an event that the dialect knows came */

@@ -75,7 +75,7 @@ export function answersOf({ text = (_, value) => value, role = 'admin', rows = 1
   return {
     'GET api/me': { user: s('user', 'li'), role, from: '127.0.0.1', routes: [] },
     'GET api/overview': { version: s('version', '0.3.0'), live: rows, phases: {}, counters: { streams_started: 91234, streams_completed: 88000, streams_length: 120, streams_cancelled: 2100, streams_timeout: 14, streams_error: 31, streams_interrupted: 2, streams_refused: 9 },
-      children: [{ pid: 4101, live: 7, draining: false, turnLongestMs: 3 }, { pid: 4102, live: 5, draining: rows > 100, turnLongestMs: 8 }], store: { state: s('storeState', 'ok'), queued: 0, walBytes: 4120000, sqlite: '3.40.1', guarded: true },
+      children: [{ pid: 4101, live: 7, draining: false, turnLongestMs: 3 }, { pid: 4102, live: 5, draining: rows > 100, turnLongestMs: 8 }], memory: { heldBytes: 52428800, budgetBytes: 1073741824 }, store: { state: s('storeState', 'ok'), queued: 0, walBytes: 4120000, sqlite: '3.40.1', guarded: true },
       window: { eventsPerSecond: 241.2, heartbeatsPerSecond: 3.1, retriesPerSecond: 0.2, streamsPerSecond: 2.4, tokensPerSecond: 812, firstContentP50Ms: 352, firstContentP95Ms: 934, errors: {} },
       lastHour: { streams: 8123, errors: rows ? { [s('errorCode', 'upstream_quota')]: 21, upstream_stalled: 3 } : {}, inputTokens: 2123456, outputTokens: 6123456, firstContentP50Ms: 349, firstContentP95Ms: 910 } },
     'GET api/history': ({ query }) => ({ stepMs: query.get('range') === '5m' ? 1000 : 10000, from: NOW - 3600000, to: NOW, series: Object.fromEntries((query.get('series') ?? '').split(',').map((name) => [name, series(name) ?? wave(360, 1, 1)])) }),

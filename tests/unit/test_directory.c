@@ -652,17 +652,21 @@ test_directory_killed_child_is_reclaimed_a_living_one_not(void **state)
         for (i = 0; i < 3; i++)
             bl_slot_take(shm, &his, &s, unused);
         bl_count(shm, child, EVENTS, 11);
+        shm->held[child].kept = 4000;
+        shm->held[child].passing = 711;
         __atomic_store_n(ready, 1, __ATOMIC_RELEASE);
         pause();
     }
     wait_until(__atomic_load_n(ready, __ATOMIC_ACQUIRE));
     assert_int_equal(bl_shm_reclaim(shm), 0);
     assert_int_equal(bl_slot_count(shm), 4);
+    assert_int_equal(bl_stats_held(shm), 4711);
     kill(pid, SIGKILL);
     waitpid(pid, &child, 0);
     assert_int_equal(bl_shm_reclaim(shm), 3);
     assert_int_equal(bl_slot_count(shm), 1);
     assert_int_equal(bl_stats_total(shm, BL_COUNT_EVENTS), 11);
+    assert_int_equal(bl_stats_held(shm), 0); /* R03: it holds nothing */
     assert_ptr_equal(bl_slot_find(shm, id, &child, &child_id), slot);
     assert_int_equal(bl_shm_reclaim(shm), 0);
     munmap(ready, sizeof(int));

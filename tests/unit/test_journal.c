@@ -30,7 +30,7 @@ static bl_journal_t *journal_with(const char *letters)
     bl_journal_t *j;
     char text[2] = "";
 
-    assert_int_equal(bl_journal_create(&j, ENOUGH), APR_SUCCESS);
+    assert_int_equal(bl_journal_create(&j, ENOUGH, NULL), APR_SUCCESS);
     for (; *letters; letters++) {
         text[0] = *letters;
         assert_int_equal(say(j, text, NULL), APR_SUCCESS);
@@ -203,7 +203,7 @@ static void test_journal_ceiling_is_exact_and_costs_no_seq(void **state)
     apr_status_t rv;
 
     (void)state;
-    bl_journal_create(&j, 10);
+    bl_journal_create(&j, 10, NULL);
     assert_int_equal(say(j, "12345", NULL), APR_SUCCESS);
     assert_int_equal(say(j, "678901", NULL), APR_ENOSPC);
     assert_int_equal(bl_journal_tail(j), 1);
@@ -225,7 +225,7 @@ static void test_journal_full_still_takes_the_end(void **state)
 
     (void)state;
     memset(fields, 'x', sizeof(fields));
-    bl_journal_create(&j, 4);
+    bl_journal_create(&j, 4, NULL);
     assert_int_equal(say(j, "1234", NULL), APR_SUCCESS);
     ev.fields = fields;
     ev.fields_len = 1000;
@@ -246,7 +246,7 @@ static void test_journal_event_too_large_for_its_index_is_refused(void **state)
 
     (void)state;
     memset(text, 'x', 1 << 24);
-    bl_journal_create(&j, 64 * ENOUGH);
+    bl_journal_create(&j, 64 * ENOUGH, NULL);
     ev.text = text;
     ev.text_len = 1 << 24;
     assert_int_equal(bl_journal_append(j, &ev, NULL), APR_ENOSPC);
@@ -266,7 +266,7 @@ test_journal_numbered_event_beyond_24_bits_is_refused_whole(void **state)
     bl_event_t end = make(BL_EV_END, "");
 
     (void)state;
-    assert_int_equal(bl_journal_create(&j, (size_t)1 << 30), APR_SUCCESS);
+    assert_int_equal(bl_journal_create(&j, (size_t)1 << 30, NULL), APR_SUCCESS);
     end.seq = 1;
     end.text = text;
     end.text_len = 1 << 24;

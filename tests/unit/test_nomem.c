@@ -9,6 +9,7 @@
 #include "stream_help.h"
 
 #include "admin/conversations.h"
+#include "base/budget.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "crypto/keyring.h"
@@ -83,15 +84,23 @@ static void live_and_end(void *ctx)
                              "qa",
                              BL_POLICY_DRAIN,
                              0,
-                             BL_QUEUE_BYTES};
+                             BL_QUEUE_BYTES,
+                             NULL};
+    bl_held_t held = {0, 0};
+    bl_budget_t budget = {&held, 1, 0, 0};
     apr_status_t rv;
     bl_stream_t *s;
     int i;
 
     (void)ctx;
+    spec.budget = &budget;
     rv = bl_stream_create(&s, &spec);
     assert_told(rv);
-    if (rv != APR_SUCCESS) return;
+    if (rv != APR_SUCCESS) {
+        assert_int_equal(bl_budget_held(&budget),
+                         0); /* nothing is counted that failed (R03) */
+        return;
+    }
     rv = put(s, BL_EV_START, "", NULL);
     for (i = 0; i < WORDS && rv == APR_SUCCESS; i++)
         rv = say(s, "twenty bytes of text");
@@ -102,7 +111,11 @@ static void live_and_end(void *ctx)
     nomem_off();
     assert_ended(s, rv);
     nomem_on();
+    assert_int_equal(bl_budget_held(&budget),
+                     BL_STREAM_BYTES + bl_journal_memory(s->journal) +
+                         s->whole.size);
     bl_stream_unref(s);
+    assert_int_equal(bl_budget_held(&budget), 0);
 }
 
 static void test_nomem_stream_ends_and_says_how(void **state)

@@ -58,6 +58,9 @@ function showServer(list, o, versions) {
     [t('server.children'), o.children.map(child).join(', ')],
     [t('server.turn'), duration(Math.max(0, ...o.children.map((c) => c.turnLongestMs)))],
     [t('server.store'), t('server.store.text', { state: term(o.store.state === 'ok' ? 'check' : 'code', o.store.state), queued: count(o.store.queued) }), o.store.state === 'ok' ? '' : 'bad'],
+    [t('server.memory'), o.memory.budgetBytes
+      ? t('server.memory.of', { held: bytes(o.memory.heldBytes), budget: bytes(o.memory.budgetBytes) })
+      : bytes(o.memory.heldBytes)],
     [t('server.wal'), bytes(o.store.walBytes)],
     ...(versions ? [[t('server.versions'), Object.entries(versions).map((pair) => pair.join(' ')).join(' · ')]] : []),
   ]);
