@@ -294,6 +294,7 @@ def test_r06_without_random_numbers_nothing_is_begun(env, faults):
         refused = env.post("/bailian/stream",
                            {"message": "q", "userId": "dry"})
         assert refused.status == 503 and refused.code == "overloaded"
+    env.log.wait_for("BL1101")  # a thread of its own writes the log
     assert len(env.log.lines("BL1101")) == 1  # once a minute
     env.bailian.release("go")
     assert_answer(stream.read())
