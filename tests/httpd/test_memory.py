@@ -213,8 +213,11 @@ def test_r03_memory_of_a_killed_child_is_free_again(env):
 
 
 # --- what an admin sees and says ----------------------------------------------
-@small
+# Other words for the same: a server on which nobody was short before, which
+# would have been said already.
 @pytest.mark.own_server
+@pytest.mark.server(locations=PATIENT,
+                    global_extra="BailianMemoryBudget 33554432")
 def test_r03_shortage_is_seen_and_said_once(env):
     env.allow_log(SHORT, BUSY)
     admin = Admin(env)
