@@ -255,7 +255,7 @@ static void check_httpd(bl_admin_call_t *a, checks_t *c)
                     BL_SAY("{1} warnings at the start: the MPM's limits do not "
                            "fit the streams that are allowed."),
                     warnings, 0,
-                    BL_SAY("See BL1812 to BL1816 in the error log."));
+                    BL_SAY("See BL1811 to BL1817 in the error log."));
     if (bl_park_is_possible(a->r) && a->call->conf.async != BL_ASYNC_SYNC)
         check(c, "parking", CHECK_OK, BL_SAY("Streams hold no worker."), NULL);
     else
