@@ -171,6 +171,18 @@ def test_timeline_of_a_live_stream_shows_who_came_and_went(env):
     assert last["class"] == "cancelled"
 
 
+def test_timeline_tells_when_an_upstream_was_held_back(env):
+    env.allow_log("BL1501")  # megabytes at once
+    slow = env.ask_open(app="u28-firehose", rcvbuf=4096, user="held",
+                        seconds=120)
+    slow.next_content()
+    until(lambda: "paused" in whats(timeline(env, slow)), 60, "the pause")
+    assert slow.read(seconds=120).is_completed
+    assert end_of(env, slow)["outcome"] == "completed"
+    found = whats(timeline(env, slow))
+    assert found.index("paused") < found.index("continued") < len(found) - 1
+
+
 def test_timeline_names_the_attempts_that_failed(env):
     env.bailian.scenario([{"reset": {"flush": False}}])
     env.allow_log("BL1304")
