@@ -283,8 +283,8 @@
       "{1} warnings at the start: the MPM's limits do not fit the streams "                           \
       "that are allowed.",                                                                            \
       "启动时有 {1} 条警告：MPM 的上限与允许的流数不符。")                                            \
-    X("mpm_fix", "See BL1811 to BL1817 in the error log.",                                            \
-      "请查看错误日志中的 BL1811 至 BL1817。")                                                        \
+    X("mpm_fix", "See BL1811 to BL1815 in the error log.",                                            \
+      "请查看错误日志中的 BL1811 至 BL1815。")                                                        \
     X("parking_ok", "Streams hold no worker.", "流不占用工作线程。")                                  \
     X("parking_not",                                                                                  \
       "The connection of this very request could not be parked: such streams "                        \

@@ -5,6 +5,7 @@
 #include "park.h"
 #include "admin/metrics.h"
 #include "admin/trend.h"
+#include "base/budget.h"
 #include "base/clock.h"
 #include "shm/stats.h"
 #include "shm/targets.h"
@@ -255,7 +256,7 @@ static void check_httpd(bl_admin_call_t *a, checks_t *c)
                     BL_SAY("{1} warnings at the start: the MPM's limits do not "
                            "fit the streams that are allowed."),
                     warnings, 0,
-                    BL_SAY("See BL1811 to BL1817 in the error log."));
+                    BL_SAY("See BL1811 to BL1815 in the error log."));
     if (bl_park_is_possible(a->r) && a->call->conf.async != BL_ASYNC_SYNC)
         check(c, "parking", CHECK_OK, BL_SAY("Streams hold no worker."), NULL);
     else
@@ -296,8 +297,8 @@ static void check_memory(bl_admin_call_t *a, checks_t *c)
 {
     const bl_shm_t *shm = bl_engine_shm(a->call->engine);
     apr_uint64_t held = bl_stats_held(shm), budget = bl_stats_budget(shm);
-    int is_high = budget && held + BL_STREAM_BYTES >
-                                budget / 100 * BL_BUDGET_HIGH_PERCENT;
+    int is_high = bl_budget_is_above(bl_engine_budget(a->call->engine),
+                                     BL_BUDGET_HIGH_PERCENT, BL_STREAM_BYTES);
 
     if (!budget)
         check_count(c, "memory", CHECK_OK,
