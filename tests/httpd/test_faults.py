@@ -99,6 +99,17 @@ def stick(env, faults, late_ms):
     return asker
 
 
+def assert_replaced(env, faults, stream, asker):
+    """The child has ended: its stream is interrupted, and another serves."""
+    faults.set("stuck", 0)
+    asker.join(30)
+    stream.read()
+    assert stream.end is None
+    assert env.ended(stream, user="held", seconds=20)["outcome"] == \
+        "interrupted"
+    answers_again(env)
+
+
 def test_p09_reactor_stuck_for_10_s_is_late_but_whole(env, faults):
     env.allow_log("BL1501")
     stream = held(env)
@@ -134,13 +145,7 @@ def test_p09_reactor_stuck_for_a_minute_has_its_child_replaced(env, faults):
     asker = stick(env, faults, 61000)
     until(lambda: not set(env.server.children()) & set(before), 20,
           "the end of the child")
-    faults.set("stuck", 0)
-    asker.join(30)
-    stream.read()
-    assert stream.end is None
-    assert env.ended(stream, user="held", seconds=20)["outcome"] == \
-        "interrupted"
-    answers_again(env)
+    assert_replaced(env, faults, stream, asker)
 
 
 @pytest.mark.skipif(not SOAK, reason="hangs for 10 s")
@@ -176,13 +181,7 @@ def test_p09_reactor_that_hangs_for_a_minute_has_its_child_replaced(env,
     until(lambda: not set(env.server.children()) & set(before), 120,
           "the end of the child")
     assert time.monotonic() - began >= 60
-    faults.set("stuck", 0)
-    asker.join(30)
-    stream.read()
-    assert stream.end is None
-    assert env.ended(stream, user="held", seconds=20)["outcome"] == \
-        "interrupted"
-    answers_again(env)
+    assert_replaced(env, faults, stream, asker)
 
 
 # --- U01: the name service does not answer ----------------------------------

@@ -266,15 +266,6 @@ static apr_status_t ask(const char *key, bl_stream_t **ps, char *id)
     return bl_engine_ask(ee.engine, &q, ps, id);
 }
 
-static void half_then_half(stub_conn_t *c, void *ctx)
-{
-    (void)ctx;
-    stub_begin(c);
-    stub_say(c, "one");
-    stub_wait(c);
-    stub_finish(c, " two");
-}
-
 static void test_budget_high_refuses_the_next_question_r03(void **state)
 {
     char id[BL_ID_TEXT + 1], again[BL_ID_TEXT + 1];
@@ -284,7 +275,7 @@ static void test_budget_high_refuses_the_next_question_r03(void **state)
 
     (void)state;
     budget.limit = 212 * KIB; /* two fit below 80 %, a third does not */
-    engine_env_open(&ee, half_then_half, NULL);
+    engine_env_open(&ee, stub_half_then_half, NULL);
     assert_int_equal(ask("k", &s[0], id), APR_SUCCESS);
     assert_int_equal(ask(NULL, &s[1], again), APR_SUCCESS);
     for (i = 0; i < 2; i++)

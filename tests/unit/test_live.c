@@ -21,16 +21,6 @@ static apr_uint64_t all_outcomes(void)
            counted(BL_COUNT_STREAMS_INTERRUPTED);
 }
 
-/* Says one word, waits for the gate, says another. */
-static void half_then_half(stub_conn_t *c, void *ctx)
-{
-    (void)ctx;
-    stub_begin(c);
-    stub_say(c, "one");
-    stub_wait(c);
-    stub_finish(c, " two");
-}
-
 static void one_and_hang(stub_conn_t *c, void *ctx)
 {
     (void)ctx;
@@ -120,7 +110,7 @@ static void test_live_readers_of_any_moment_get_the_same_i3(void **state)
     reader_t *first, *late, *resumed, *after_end;
 
     (void)state;
-    engine_env_start(&ee, half_then_half, NULL);
+    engine_env_start(&ee, stub_half_then_half, NULL);
     s = engine_env_ask(&ee);
     first = reader_open(ee.engine, s, 0);
     wait_until(reader_has_text(first, "one"));
@@ -153,7 +143,7 @@ static void test_live_slow_reader_among_50_holds_nobody_back_c16(void **state)
     int i;
 
     (void)state;
-    engine_env_start(&ee, half_then_half, NULL);
+    engine_env_start(&ee, stub_half_then_half, NULL);
     ee.limits.queue_bytes = 100;
     s = engine_env_ask(&ee);
     readers[0] = reader_open_stalled(ee.engine, s);
@@ -372,7 +362,7 @@ static void test_live_policy_cancel_waits_for_the_first_reader(void **state)
     reader_t *r;
 
     (void)state;
-    engine_env_start(&ee, half_then_half, NULL);
+    engine_env_start(&ee, stub_half_then_half, NULL);
     ee.limits.policy = BL_POLICY_CANCEL;
     s = engine_env_ask(&ee);
     wait_until(phase_of(s) == BL_PHASE_STREAMING);
@@ -390,7 +380,7 @@ static void test_live_policy_drain_goes_on_without_readers(void **state)
     reader_t *r;
 
     (void)state;
-    engine_env_start(&ee, half_then_half, NULL);
+    engine_env_start(&ee, stub_half_then_half, NULL);
     ee.limits.policy = BL_POLICY_DRAIN;
     s = engine_env_ask(&ee);
     r = reader_open(ee.engine, s, 0);
@@ -411,7 +401,7 @@ test_live_policy_detach_waits_for_a_reader_to_come_back(void **state)
     reader_t *r;
 
     (void)state;
-    engine_env_start(&ee, half_then_half, NULL);
+    engine_env_start(&ee, stub_half_then_half, NULL);
     ee.limits.policy = BL_POLICY_DETACH;
     s = engine_env_ask(&ee);
     r = reader_open(ee.engine, s, 0);
@@ -499,7 +489,7 @@ static void test_live_same_key_joins_the_running_stream_c18(void **state)
     reader_t *r;
 
     (void)state;
-    engine_env_start(&ee, half_then_half, NULL);
+    engine_env_start(&ee, stub_half_then_half, NULL);
     assert_int_equal(ask_as("user:li", "k", &s, id), APR_SUCCESS);
     assert_int_equal(ask_as("user:li", "k", &other, again), APR_EEXIST);
     assert_null(other);

@@ -32,8 +32,7 @@ static int open_env(void **state)
     (void)state;
     number = done = 0;
     bl_log_install(no_line, BL_LOG_WARNING);
-    engine_env_make(&ee);
-    engine_env_open(&ee, stub_hello, NULL);
+    engine_env_start(&ee, stub_hello, NULL);
     return 0;
 }
 

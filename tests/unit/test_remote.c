@@ -147,15 +147,6 @@ static bl_stream_t *attach(const char *id)
 /* --- scripts ---------------------------------------------------------------
  */
 
-static void half_then_half(stub_conn_t *c, void *ctx)
-{
-    (void)ctx;
-    stub_begin(c);
-    stub_say(c, "one");
-    stub_wait(c);
-    stub_finish(c, " two");
-}
-
 static void one_and_hang(stub_conn_t *c, void *ctx)
 {
     (void)ctx;
@@ -214,7 +205,7 @@ static void test_remote_reader_gets_every_event_byte_by_byte(void **state)
     reader_t *r;
 
     (void)state;
-    begin(half_then_half);
+    begin(stub_half_then_half);
     s = attach(far_begin('a'));
     assert_string_equal(s->conversation_id, "c1");
     assert_string_equal(s->app, "qa");
@@ -246,7 +237,7 @@ static void test_remote_readers_may_be_many_and_resume(void **state)
     int i;
 
     (void)state;
-    begin(half_then_half);
+    begin(stub_half_then_half);
     id = far_begin('a');
     a = attach(id);
     b = attach(id);
@@ -472,7 +463,7 @@ static void test_remote_same_key_joins_the_other_process_c18(void **state)
     reader_t *r;
 
     (void)state;
-    begin(half_then_half);
+    begin(stub_half_then_half);
     first = far_begin('k');
     q = engine_env_question(&ee);
     q.idempotency_key = "the-key";
@@ -516,7 +507,7 @@ static void test_remote_garbage_at_the_socket_changes_nothing(void **state)
     int fd;
 
     (void)state;
-    begin(half_then_half);
+    begin(stub_half_then_half);
     id = far_begin('a');
     memset(&ask, 0xff, sizeof(ask));
     fd = dial();

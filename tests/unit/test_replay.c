@@ -131,22 +131,13 @@ static void test_replay_after_a_crash_says_what_was_kept_p01(void **state)
                      APR_EOF);
 }
 
-static void half_then_half(stub_conn_t *c, void *ctx)
-{
-    (void)ctx;
-    stub_begin(c);
-    stub_say(c, "one");
-    stub_wait(c);
-    stub_finish(c, " two");
-}
-
 static void test_replay_of_a_living_stream_is_busy(void **state)
 {
     bl_stored_stream_t row;
     bl_stream_t *s;
 
     (void)state;
-    engine_env_start(&ee, half_then_half, NULL);
+    engine_env_start(&ee, stub_half_then_half, NULL);
     s = engine_env_ask(&ee);
     env_settle(ee.env.store);
     assert_int_equal(bl_replay_find(ee.engine, s->id, &row), APR_EBUSY);
@@ -216,7 +207,7 @@ static void test_replay_state_of_living_and_stored_streams(void **state)
     int child;
 
     (void)state;
-    engine_env_start(&ee, half_then_half, NULL);
+    engine_env_start(&ee, stub_half_then_half, NULL);
     s = engine_env_ask(&ee);
     r = reader_open(ee.engine, s, 0);
     wait_until(reader_has_text(r, "one"));
@@ -248,7 +239,7 @@ static void test_replay_state_of_a_foreign_stream_is_not_found(void **state)
     bl_buf_t out;
 
     (void)state;
-    engine_env_start(&ee, half_then_half, NULL);
+    engine_env_start(&ee, stub_half_then_half, NULL);
     bl_buf_init(&out, 65536);
     s = engine_env_ask(&ee);
     assert_int_equal(bl_replay_state(ee.engine, s->id, "user:wu", &out),

@@ -321,3 +321,12 @@ void stub_hello(stub_conn_t *c, void *ctx)
     stub_say(c, "Hello");
     stub_finish(c, " world");
 }
+
+void stub_half_then_half(stub_conn_t *c, void *ctx)
+{
+    (void)ctx;
+    stub_begin(c);
+    stub_say(c, "one");
+    stub_wait(c);
+    stub_finish(c, " two");
+}

@@ -70,4 +70,7 @@ void stub_reset(stub_conn_t *c); /* RST instead of FIN */
 /* A whole answer: "Hello", " world". */
 void stub_hello(stub_conn_t *c, void *ctx);
 
+/* "one"; when a gate is opened " two" and the end. */
+void stub_half_then_half(stub_conn_t *c, void *ctx);
+
 #endif
