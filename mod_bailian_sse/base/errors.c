@@ -18,6 +18,11 @@ const bl_error_t *bl_error(apr_status_t status)
     return &errors[status - BL_E_BASE - 1];
 }
 
+const char *bl_error_sentence(const bl_error_t *e, bl_lang_t lang)
+{
+    return lang == BL_LANG_ZH ? e->zh : e->en;
+}
+
 const bl_error_t *bl_error_by_code(const char *code)
 {
     int i;

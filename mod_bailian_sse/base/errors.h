@@ -14,6 +14,8 @@
 
 #include "bl.h"
 
+typedef enum { BL_LANG_EN = 0, BL_LANG_ZH = 1 } bl_lang_t;
+
 /* Does the module itself try again, before any content (I12)? */
 typedef enum { BL_RETRY_NO, BL_RETRY_YES, BL_RETRY_ONCE } bl_retry_t;
 
@@ -147,6 +149,9 @@ typedef struct bl_error_t {
 /* The table's line for a status; anything unknown is INTERNAL. Never NULL.
  * APR_SUCCESS has no line: asking for it is INTERNAL too. Any thread. */
 const bl_error_t *bl_error(apr_status_t status);
+
+/* Its sentence for a client. */
+const char *bl_error_sentence(const bl_error_t *e, bl_lang_t lang);
 
 /* The line with this wire code, or NULL. */
 const bl_error_t *bl_error_by_code(const char *code);

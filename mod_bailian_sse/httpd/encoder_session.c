@@ -47,7 +47,7 @@ static apr_status_t put_content(bl_encoder_t *e, bl_buf_t *out,
 void bl_session_put_failure(bl_buf_t *out, const bl_error_t *failure,
                             bl_lang_t lang)
 {
-    const char *sentence = lang == BL_LANG_ZH ? failure->zh : failure->en;
+    const char *sentence = bl_error_sentence(failure, lang);
 
     put_text(out, "error", sentence, strlen(sentence));
     bl_buf_puts(out, ",");

@@ -322,7 +322,7 @@ static void put_problem(bl_buf_t *out, const bl_call_t *call,
     }
     bl_buf_printf(out, "{\"type\":\"about:blank\",\"status\":%d", e->http);
     put_member(out, "code", e->code);
-    put_member(out, "title", call->lang == BL_LANG_ZH ? e->zh : e->en);
+    put_member(out, "title", bl_error_sentence(e, call->lang));
 }
 
 /* What stands beside a problem's detail for programs: its code and values. */

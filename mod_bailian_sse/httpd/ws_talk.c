@@ -194,8 +194,7 @@ static int talk_too_many(bl_socket_t *s, int is_first)
     bl_talk_t *t = s->state;
 
     if (is_first) {
-        bl_talk_remark(s, BL_MSG_WARNING,
-                       s->lang == BL_LANG_ZH ? e.why->zh : e.why->en,
+        bl_talk_remark(s, BL_MSG_WARNING, bl_error_sentence(e.why, s->lang),
                        e.why->code, NULL);
     }
     else {
@@ -240,7 +239,7 @@ static void talk_reconnect(bl_socket_t *s, bl_ws_reader_t *r)
     bl_msg_begin(&t->json, BL_MSG_WARNING, r->stream->conversation_id,
                  &t->peer);
     bl_buf_puts(&t->json, "{\"message\":");
-    bl_json_puts(&t->json, s->lang == BL_LANG_ZH ? e->zh : e->en);
+    bl_json_puts(&t->json, bl_error_sentence(e, s->lang));
     bl_buf_printf(&t->json,
                   ",\"code\":\"%s\",\"messageId\":\"%s\",\"resume\":"
                   "{\"streamId\":\"%s\",\"after\":%" APR_UINT64_T_FMT "}}",

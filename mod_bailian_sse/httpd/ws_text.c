@@ -47,7 +47,7 @@ static int close_code(const bl_error_t *e)
 static void put_end(bl_socket_t *s, const char *stream_id,
                     const bl_event_t *end, const bl_error_t *e)
 {
-    const char *sentence = e ? (s->lang == BL_LANG_ZH ? e->zh : e->en) : NULL;
+    const char *sentence = e ? bl_error_sentence(e, s->lang) : NULL;
     bl_buf_t json;
 
     bl_buf_init(&json, BL_PASS_BYTES);

@@ -245,7 +245,7 @@ static void put_failure(bl_chat_writer_t *w, bl_buf_t *out,
     bl_outcome_t said = outcome ? outcome : BL_OUTCOME_ERROR;
 
     bl_buf_puts(out, ",\"error\":");
-    bl_json_puts(out, w->lang == BL_LANG_ZH ? e->zh : e->en);
+    bl_json_puts(out, bl_error_sentence(e, w->lang));
     bl_buf_puts(out, ",\"code\":");
     bl_json_puts(out, e->code);
     bl_buf_puts(out, ",\"finishReason\":");

@@ -24,8 +24,6 @@
 #include "json_write.h"
 #include "stream/event.h"
 
-typedef enum { BL_LANG_EN = 0, BL_LANG_ZH = 1 } bl_lang_t;
-
 typedef struct bl_chat_writer_t {
     char *fixed;    /* "id: <stream-id>:", then what follows the seq */
     size_t id_len;  /* of it: the id line */

@@ -204,17 +204,12 @@ void bl_msg_end(bl_buf_t *json, apr_time_t now)
     bl_buf_puts(json, "\"}");
 }
 
-static const char *sentence(const bl_msg_peer_t *peer, const bl_error_t *e)
-{
-    return peer->lang == BL_LANG_ZH ? e->zh : e->en;
-}
-
 void bl_msg_put_error(bl_buf_t *json, const char *session_id,
                       const bl_msg_peer_t *peer, const bl_msg_error_t *e,
                       apr_time_t now)
 {
     bl_msg_begin(json, BL_MSG_ERROR, session_id, peer);
-    bl_json_puts(json, sentence(peer, e->why));
+    bl_json_puts(json, bl_error_sentence(e->why, peer->lang));
     put_text(json, ",\"code\":", e->why->code);
     if (e->message_id) put_text(json, ",\"messageId\":", e->message_id);
     if (e->request_id) put_text(json, ",\"requestId\":", e->request_id);
