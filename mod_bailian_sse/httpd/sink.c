@@ -321,9 +321,7 @@ bl_ms_t bl_sink_next_look(const bl_sink_t *sink)
     bl_ms_t slow = sink->stuck_since + sink->plan.slow_ms;
 
     due = bl_right_next(&sink->plan.right, due);
-    if (sink->plan.share.hash && bl_clock_ms() + BL_SHARE_LOOK_MS < due) {
-        due = bl_clock_ms() + BL_SHARE_LOOK_MS;
-    }
+    due = bl_share_next(&sink->plan.share, due);
     if (sink->paced_until && sink->paced_until < due) due = sink->paced_until;
     if (sink->encoder.kind->answer && sink->plan.answer_ms < due) {
         due = sink->plan.answer_ms;

@@ -376,22 +376,15 @@ static bl_ms_t sooner(bl_ms_t a, bl_ms_t b)
     return a < b ? a : b;
 }
 
-static int reads_shared(const bl_socket_t *s)
-{
-    const bl_ws_reader_t *r = s->readers;
-
-    while (r && !r->share.hash)
-        r = r->next;
-    return r != NULL;
-}
-
 bl_ms_t bl_socket_next_tick(const bl_socket_t *s)
 {
     bl_ms_t due = sooner(s->beat_ms + s->conf.ws_beat_ms,
                          s->codec.heard_ms + s->conf.ws_idle_ms);
+    const bl_ws_reader_t *r;
 
     due = bl_right_next(&s->right, due);
-    if (reads_shared(s)) due = sooner(due, bl_clock_ms() + BL_SHARE_LOOK_MS);
+    for (r = s->readers; r; r = r->next)
+        due = bl_share_next(&r->share, due);
     if (s->closing_since)
         due = s->closing_since + CLOSE_WAIT_MS;
     else if (!s->readers && __atomic_load_n(&s->is_draining, __ATOMIC_RELAXED))

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "removals.h"
+#include "base/clock.h"
 #include "directory.h"
 
 #include <string.h>
+
+#define SHARE_LOOK_MS 1000
 
 /* A place's word: the low bits are the removal's number, the others a hash. One
  * that is just being written still has the number of another. */
@@ -54,4 +57,13 @@ int bl_share_is_over(const bl_shm_t *shm, const bl_share_t *share)
         }
     }
     return 0;
+}
+
+bl_ms_t bl_share_next(const bl_share_t *share, bl_ms_t due)
+{
+    bl_ms_t look;
+
+    if (!share->hash) return due;
+    look = bl_clock_ms() + SHARE_LOOK_MS;
+    return look < due ? look : due;
 }

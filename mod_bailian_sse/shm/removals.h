@@ -14,9 +14,6 @@
 
 #include "layout.h"
 
-/* How often a reader asks when nothing else wakes it. */
-#define BL_SHARE_LOOK_MS 1000
-
 typedef struct bl_share_t {
     apr_uint64_t hash; /* of owner and member; 0 = it is his own */
     apr_uint32_t since;
@@ -31,5 +28,8 @@ void bl_removals_add(bl_shm_t *shm, const char *owner, const char *member);
 bl_share_t bl_share_of(const char *owner, const char *reader,
                        apr_uint32_t since);
 int bl_share_is_over(const bl_shm_t *shm, const bl_share_t *share);
+
+/* When to ask again, nothing else waking him; `due` when that is sooner. */
+bl_ms_t bl_share_next(const bl_share_t *share, bl_ms_t due);
 
 #endif
