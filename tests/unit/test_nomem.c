@@ -11,20 +11,12 @@
 #include "admin/conversations.h"
 #include "base/budget.h"
 #include "base/clock.h"
-#include "base/log.h"
 #include "crypto/keyring.h"
 #include "engine/replay.h"
 #include "shm/stats.h"
 #include "wire/chat_writer.h"
 
 #define WORDS 60
-
-static void no_line(bl_log_level_t level, apr_status_t rv, const char *line)
-{
-    (void)level;
-    (void)rv;
-    (void)line;
-}
 
 /* Why something may fail that ran out of memory. */
 static int is_told(apr_status_t rv)
@@ -317,7 +309,7 @@ static engine_env_t ee;
 static int open_env(void **state)
 {
     (void)state;
-    bl_log_install(no_line, BL_LOG_WARNING);
+    bl_log_install(log_nothing, BL_LOG_WARNING);
     engine_env_start(&ee, stub_hello, NULL);
     return 0;
 }

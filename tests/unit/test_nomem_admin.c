@@ -6,7 +6,6 @@
 
 #include "admin/objects.h"
 #include "base/json.h"
-#include "base/log.h"
 #include "shm/targets.h"
 #include "store/admin.h"
 #include "store/clients.h"
@@ -20,18 +19,11 @@ static engine_env_t ee;
 static int number; /* of a thing that is made */
 static int done;
 
-static void no_line(bl_log_level_t level, apr_status_t rv, const char *line)
-{
-    (void)level;
-    (void)rv;
-    (void)line;
-}
-
 static int open_env(void **state)
 {
     (void)state;
     number = done = 0;
-    bl_log_install(no_line, BL_LOG_WARNING);
+    bl_log_install(log_nothing, BL_LOG_WARNING);
     engine_env_start(&ee, stub_hello, NULL);
     return 0;
 }

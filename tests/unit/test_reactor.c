@@ -2,7 +2,6 @@
 #include "core.h"
 
 #include "base/clock.h"
-#include "base/log.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -11,17 +10,11 @@
 
 static bl_reactor_t *r;
 
-static void no_log(bl_log_level_t level, apr_status_t rv, const char *line)
-{
-    (void)level;
-    (void)rv;
-    (void)line;
-}
-
 static int open_reactor(void **state)
 {
     (void)state;
-    bl_log_install(no_log, BL_LOG_ERR); /* late turns are made on purpose */
+    bl_log_install(log_nothing,
+                   BL_LOG_ERR); /* late turns are made on purpose */
     return bl_reactor_create(&r) != APR_SUCCESS ||
            bl_reactor_start(r) != APR_SUCCESS;
 }
