@@ -2,21 +2,18 @@
 #include "budget.h"
 #include "errors.h"
 
-static bl_held_t *mine(bl_budget_t *b)
-{
-    int i = b ? __atomic_load_n(&b->mine, __ATOMIC_RELAXED) : -1;
+typedef enum { KEPT, PASSING } what_t;
 
-    return i >= 0 ? &b->held[i] : NULL;
-}
-
-static void add(apr_uint64_t *word, size_t bytes)
+/* So many bytes more, or fewer, are this child's. */
+static void count(bl_budget_t *b, what_t what, apr_int64_t bytes)
 {
-    __atomic_add_fetch(word, bytes, __ATOMIC_SEQ_CST);
-}
+    int mine = b ? __atomic_load_n(&b->mine, __ATOMIC_RELAXED) : -1;
+    bl_held_t *held;
 
-static void sub(apr_uint64_t *word, size_t bytes)
-{
-    __atomic_sub_fetch(word, bytes, __ATOMIC_SEQ_CST);
+    if (mine < 0) return;
+    held = &b->held[mine];
+    __atomic_add_fetch(what == KEPT ? &held->kept : &held->passing,
+                       (apr_uint64_t)bytes, __ATOMIC_SEQ_CST);
 }
 
 /* A word below zero is one of a child that left while a thread of its still
@@ -50,30 +47,22 @@ apr_status_t bl_budget_take(bl_budget_t *b, size_t bytes)
 
 void bl_budget_take_anyway(bl_budget_t *b, size_t bytes)
 {
-    bl_held_t *held = mine(b);
-
-    if (held) add(&held->kept, bytes);
+    count(b, KEPT, (apr_int64_t)bytes);
 }
 
 void bl_budget_give(bl_budget_t *b, size_t bytes)
 {
-    bl_held_t *held = mine(b);
-
-    if (held) sub(&held->kept, bytes);
+    count(b, KEPT, -(apr_int64_t)bytes);
 }
 
 void bl_budget_pass(bl_budget_t *b, size_t bytes)
 {
-    bl_held_t *held = mine(b);
-
-    if (held) add(&held->passing, bytes);
+    count(b, PASSING, (apr_int64_t)bytes);
 }
 
 void bl_budget_passed(bl_budget_t *b, size_t bytes)
 {
-    bl_held_t *held = mine(b);
-
-    if (held) sub(&held->passing, bytes);
+    count(b, PASSING, -(apr_int64_t)bytes);
 }
 
 void bl_budget_leave(bl_budget_t *b)
