@@ -5,14 +5,18 @@
  * store_retention DIRECTORY CONVERSATIONS: makes a database of that many old
  * conversations, opens it as two children of httpd do, lets both write answers
  * and asks for everything older than a day to be deleted. Tells how long the
- * answers' transactions took meanwhile. Fails when something old is left,
- * something new is gone, or old text can still be read in the files.
+ * answers' transactions took meanwhile, and for how long each slice of the
+ * deleting kept the database to itself. Fails when something old is left,
+ * something new is gone, old text can still be read in the files, or a large
+ * file has not become small. With a third argument the slices are judged, too:
+ * most of them by BL_RETENTION_SLICE_MS.
  */
 #include "fill.h"
 
 #include "base/clock.h"
 #include "base/errors.h"
 #include "base/log.h"
+#include "store/db.h"
 #include "store/retention.h"
 
 #include <stdio.h>
@@ -24,6 +28,8 @@
 
 #define PAIRS 5
 #define SECONDS_MOST 3600
+#define TOOK_MOST 100000
+#define LARGE_MB 64
 
 static const bl_admin_who_t who = {"cli:test", "local"};
 static char path[1024];
@@ -35,6 +41,81 @@ static double now_ms(void)
     clock_gettime(CLOCK_MONOTONIC, &ts);
     return (double)ts.tv_sec * 1e3 + (double)ts.tv_nsec / 1e6;
 }
+
+/* --- how long it took --------------------------------------------------- */
+
+typedef struct took_t {
+    int n;
+    double ms[TOOK_MOST];
+} took_t;
+
+static took_t answers, slices;
+
+static void note(took_t *took, double ms)
+{
+    int i = __atomic_fetch_add(&took->n, 1, __ATOMIC_RELAXED);
+
+    if (i < TOOK_MOST) took->ms[i] = ms;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* Its 99th percentile. */
+static double say(const char *what, took_t *took)
+{
+    int n = took->n < TOOK_MOST ? took->n : TOOK_MOST;
+
+    if (!n) return 0;
+    qsort(took->ms, (size_t)n, sizeof(*took->ms), by_value);
+    printf("%d %s: p50 %.1f ms, p99 %.1f, most %.1f\n", took->n, what,
+           took->ms[n / 2], took->ms[(n - 1) * 99 / 100], took->ms[n - 1]);
+    return took->ms[(n - 1) * 99 / 100];
+}
+
+/* --- slices: the linker leads these calls here (--wrap) ------------------ */
+
+bl_ms_t __real_bl_retention_wt_step(bl_store_t *s, bl_db_t *db, int is_slow);
+bl_ms_t __wrap_bl_retention_wt_step(bl_store_t *s, bl_db_t *db, int is_slow);
+apr_status_t __real_bl_db_begin(bl_db_t *db, int is_durable);
+apr_status_t __wrap_bl_db_begin(bl_db_t *db, int is_durable);
+apr_status_t __real_bl_db_commit(bl_db_t *db);
+apr_status_t __wrap_bl_db_commit(bl_db_t *db);
+
+static __thread int is_deleting;
+static __thread double began_ms; /* it has the lock */
+
+bl_ms_t __wrap_bl_retention_wt_step(bl_store_t *s, bl_db_t *db, int is_slow)
+{
+    bl_ms_t pause;
+
+    is_deleting = 1;
+    pause = __real_bl_retention_wt_step(s, db, is_slow);
+    is_deleting = 0;
+    return pause;
+}
+
+apr_status_t __wrap_bl_db_begin(bl_db_t *db, int is_durable)
+{
+    apr_status_t rv = __real_bl_db_begin(db, is_durable);
+
+    began_ms = now_ms();
+    return rv;
+}
+
+apr_status_t __wrap_bl_db_commit(bl_db_t *db)
+{
+    apr_status_t rv = __real_bl_db_commit(db);
+
+    if (is_deleting) note(&slices, now_ms() - began_ms);
+    return rv;
+}
+
+/* --- answers ------------------------------------------------------------- */
 
 static bl_store_t *open_store(int is_tool)
 {
@@ -88,12 +169,7 @@ static double answer(bl_store_t *s, int n)
     return now_ms() - start;
 }
 
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
+/* --- what is left -------------------------------------------------------- */
 
 static int is_over(bl_store_t *s)
 {
@@ -156,21 +232,17 @@ static long file_mb(void)
     return stat(path, &st) == 0 ? (long)(st.st_size >> 20) : -1;
 }
 
-static void write_while_it_deletes(bl_store_t *a, bl_store_t *b, double *took,
-                                   int most, int *pn)
+static void write_while_it_deletes(bl_store_t *a, bl_store_t *b)
 {
     double until = now_ms() + SECONDS_MOST * 1e3;
 
     while (!is_over(a) && now_ms() < until) {
-        double ms = answer(*pn % 2 ? a : b, *pn);
-
-        if (*pn < most) took[*pn] = ms;
-        ++*pn;
+        note(&answers, answer(answers.n % 2 ? a : b, answers.n));
         usleep(20000);
     }
 }
 
-static int judge(long old_messages, int answers)
+static int judge(long old_messages)
 {
     long old = fill_count(path, "SELECT count(*) FROM conversation"
                                 " WHERE owner <> 'user:new'");
@@ -180,22 +252,23 @@ static int judge(long old_messages, int answers)
 
     printf("%ld old messages: %ld old conversations left, %ld texts readable\n",
            old_messages, old, marks);
-    if (rest != 2L * answers) {
-        printf("%ld messages and runs of events, not %d\n", rest, 2 * answers);
+    if (rest != 2L * answers.n) {
+        printf("%ld messages and runs of events, not %d\n", rest,
+               2 * answers.n);
     }
-    return old || marks || rest != 2L * answers;
+    return old || marks || rest != 2L * answers.n;
 }
 
 int main(int argc, char **argv)
 {
-    static double took[100000];
     bl_retention_change_t change = {1, 1, 1, 1};
     bl_store_t *a, *b;
     double start;
-    int n = 0, failed;
+    long before;
+    int failed;
     fill_t f;
 
-    if (argc != 3) return 2;
+    if (argc != 3 && argc != 4) return 2;
     snprintf(path, sizeof(path), "%s/bailian.db", argv[1]);
     memset(&f, 0, sizeof(f));
     f.conversations = atol(argv[2]);
@@ -204,21 +277,19 @@ int main(int argc, char **argv)
     f.newest = bl_clock_wall() - 2 * 86400ll * 1000000;
     bl_store_close(open_store(1), 1000);
     fill(path, &f);
-    printf("%ld MiB before\n", file_mb());
+    before = file_mb();
+    printf("%ld MiB before\n", before);
     a = open_store(0);
     b = open_store(0);
     start = now_ms();
     if (bl_store_do_settings(a, &who, 1, &change) != APR_SUCCESS) return 1;
-    write_while_it_deletes(a, b, took, 100000, &n);
+    write_while_it_deletes(a, b);
     printf("%.1f s, %d answers meanwhile; %ld MiB\n", (now_ms() - start) / 1e3,
-           n, file_mb());
-    failed = judge(2 * PAIRS * f.conversations, n);
-    if (n > 100000) n = 100000;
-    qsort(took, (size_t)n, sizeof(*took), by_value);
-    if (n) {
-        printf("a transaction of an answer: p50 %.1f ms, p99 %.1f, most %.1f\n",
-               took[n / 2], took[(n - 1) * 99 / 100], took[n - 1]);
-    }
+           answers.n, file_mb());
+    failed = judge(2 * PAIRS * f.conversations) ||
+             (before > LARGE_MB && file_mb() > before / 2);
+    say("transactions of an answer", &answers);
+    if (say("slices", &slices) > BL_RETENTION_SLICE_MS && argc == 4) failed = 1;
     bl_store_close(a, 10000);
     bl_store_close(b, 10000);
     return failed;

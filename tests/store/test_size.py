@@ -27,8 +27,10 @@ def test_d16_questions_to_a_large_database(env):
 # D17: everything old is deleted while two processes write answers: no old
 # text is left in the files, no new row is gone.
 def test_d17_retention_beside_streams_that_write(env):
-    run(env, "store_retention", 100000 if SLOW else 1000,
-        seconds=7200 if SLOW else 300)
+    if SLOW:
+        run(env, "store_retention", 100000, "judge-slices", seconds=7200)
+    else:
+        run(env, "store_retention", 1000, seconds=300)
 
 
 # D18: a copy made while a process writes is whole, equal to one state of the
