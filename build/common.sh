@@ -82,7 +82,8 @@ build_tree() {
     if [ ! -f "$tree/config.status" ] || [ ! -f "$tree/Makefile" ] ||
         [ "$(cat "$tree/configured" 2>/dev/null)" != "$wanted" ]; then
         say "configure $*"
-        (cd "$tree" && "$top/configure" "$@") >"$tree/configure.log" 2>&1 9>&- || {
+        # By a relative name: configure refuses one with a blank in it.
+        (cd "$tree" && ../../configure "$@") >"$tree/configure.log" 2>&1 9>&- || {
             tail -n 20 "$tree/configure.log"
             die "configure failed, see $tree/configure.log"
         }

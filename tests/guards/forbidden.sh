@@ -40,6 +40,16 @@ check_pages() {
         -not -path '*/vendor/*' 2>/dev/null)
 }
 
+# A checkout may lie in a folder whose name has a blank: the compiler gets each
+# path as one word, and configure is called by a relative name, or it refuses.
+check_paths() {
+    seen 2
+    ! grep -nE -- '-D[A-Z_]+=\\"\$\(abs_' "$root/Makefile.am" ||
+        fault "Makefile.am: a blank would cut this path"
+    ! grep -nE '(&&|^) *"\$top/configure"' "$root/build/common.sh" ||
+        fault "build/common.sh: configure refuses a folder with a blank"
+}
+
 check() {
     local file short name pattern places found any
     any=$(cut -f2 "$work/rules" | paste -sd'|')
@@ -55,6 +65,7 @@ check() {
         done <"$work/rules"
     done < <(sources)
     check_pages
+    check_paths
 }
 
 work=$(mktemp -d)
@@ -67,7 +78,8 @@ prepare_copy() { keep_layers base reactor; }
 
 plants() {
     echo unbounded_copy weak_random child_process verify_off follows_redirects \
-        curl_elsewhere sqlite_elsewhere formatted_sql page_markup
+        curl_elsewhere sqlite_elsewhere formatted_sql page_markup \
+        unquoted_path absolute_configure
 }
 planted() { printf 'void planted(void)\n{\n    %s\n}\n' "$1" >>"mod_bailian_sse/$2"; }
 unbounded_copy() { planted 'strcpy(a, b);' base/buf.c; }
@@ -81,5 +93,7 @@ formatted_sql() { planted 'bl_buf_printf(&b, "SELECT a FROM t WHERE n = %%s", n)
 page_markup() {
     mkdir -p admin-ui/js && echo 'node.innerHTML = text;' >admin-ui/js/planted.js
 }
+unquoted_path() { echo 'x = -DPLACE=\"$(abs_srcdir)/x\"' >>Makefile.am; }
+absolute_configure() { echo 'cd x && "$top/configure" "$@"' >>build/common.sh; }
 
 guard_main "$@"
