@@ -13,7 +13,9 @@ typedef struct fault_file_t {
 
 static sqlite3_vfs *real_vfs, fault_vfs;
 static int armed_kind, skip_left, count_left, fail_code, hits,
-    opens; /* atomic */
+    opens;                               /* atomic */
+static void (*checkpoint_fn)(void *ctx); /* once; of the thread that set it */
+static void *checkpoint_ctx;
 
 static sqlite3_file *real_of(sqlite3_file *f)
 {
@@ -147,11 +149,39 @@ static int f_shm_unmap(sqlite3_file *f, int is_delete)
     return real_of(f)->pMethods->xShmUnmap(real_of(f), is_delete);
 }
 
+static int f_fetch(sqlite3_file *f, sqlite3_int64 at, int n, void **pp)
+{
+    (void)f;
+    (void)at;
+    (void)n;
+    *pp = NULL; /* nothing is mapped: it is read */
+    return SQLITE_OK;
+}
+
+/* Without a page: that another process changed the file. */
+static int f_unfetch(sqlite3_file *f, sqlite3_int64 at, void *page)
+{
+    void (*fn)(void *ctx) = page ? NULL : checkpoint_fn;
+
+    (void)f;
+    (void)at;
+    if (!fn) return SQLITE_OK;
+    checkpoint_fn = NULL;
+    fn(checkpoint_ctx);
+    return SQLITE_OK;
+}
+
+void fault_in_checkpoint(void (*fn)(void *ctx), void *ctx)
+{
+    checkpoint_fn = fn;
+    checkpoint_ctx = ctx;
+}
+
 static const sqlite3_io_methods methods = {
-    2,        f_close,   f_read,     f_write,       f_truncate,  f_sync,
-    f_size,   f_lock,    f_unlock,   f_check,       f_control,   f_sector,
-    f_device, f_shm_map, f_shm_lock, f_shm_barrier, f_shm_unmap, NULL,
-    NULL,
+    3,         f_close,   f_read,     f_write,       f_truncate,  f_sync,
+    f_size,    f_lock,    f_unlock,   f_check,       f_control,   f_sector,
+    f_device,  f_shm_map, f_shm_lock, f_shm_barrier, f_shm_unmap, f_fetch,
+    f_unfetch,
 };
 
 static int vfs_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *f,

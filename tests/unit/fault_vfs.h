@@ -21,4 +21,9 @@ void fault_disarm(void);
 int fault_hits(void);  /* calls that failed since it was armed */
 int fault_opens(void); /* databases opened since it was armed */
 
+/* Once, in the next checkpoint of a connection that others have written beside:
+ * after it has read where the log ends and before it looks how much of the log
+ * was moved already. */
+void fault_in_checkpoint(void (*fn)(void *ctx), void *ctx);
+
 #endif
