@@ -44,6 +44,16 @@ apr_status_t bl_random_bytes(void *out, size_t n)
     return APR_SUCCESS;
 }
 
+apr_status_t bl_id_bytes(void *out, size_t n, apr_time_t wall)
+{
+    apr_uint64_t time = (apr_uint64_t)wall / (APR_USEC_PER_SEC / 16);
+    unsigned char *at = out;
+
+    at[0] = (unsigned char)(time >> 8);
+    at[1] = (unsigned char)time;
+    return bl_random_bytes(at + BL_ID_TIME_BYTES, n - BL_ID_TIME_BYTES);
+}
+
 void bl_hex(char *dst, const void *src, size_t n)
 {
     static const char digits[] = "0123456789abcdef";

@@ -11,7 +11,16 @@
 
 #include "base/bl.h"
 
+#include <apr_time.h>
+
 apr_status_t bl_random_bytes(void *out, size_t n);
+
+/* n bytes, n > BL_ID_TIME_BYTES: those of the time, in sixteenths of a second,
+ * the rest random. Ids that are made together lie together in an index of the
+ * database; of wholly random ones each changes another page. */
+#define BL_ID_TIME_BYTES 2
+apr_status_t bl_id_bytes(void *out, size_t n, apr_time_t wall);
+
 void bl_hex(char *dst, const void *src, size_t n);  /* 2n digits and a NUL */
 int bl_unhex(void *dst, size_t n, const char *src); /* 0 when not 2n digits */
 int bl_equal_secret(const void *a, const void *b, size_t n);

@@ -263,7 +263,7 @@ static apr_status_t choose_conversation(asking_t *a)
     apr_status_t rv;
 
     if (!a->q.conversation_id) {
-        rv = bl_random_bytes(bytes, sizeof(bytes));
+        rv = bl_id_bytes(bytes, sizeof(bytes), bl_clock_wall());
         if (rv != APR_SUCCESS) return BL_E_OVERLOADED;
         bl_hex(a->conversation_id, bytes, sizeof(bytes));
         a->q.conversation_id = a->conversation_id;

@@ -76,7 +76,7 @@ static apr_status_t choose_session(bl_socket_t *s, bl_talk_t *t)
         snprintf(t->session_id, sizeof(t->session_id), "%s", id);
         return APR_SUCCESS;
     }
-    rv = bl_random_bytes(bytes, sizeof(bytes));
+    rv = bl_id_bytes(bytes, sizeof(bytes), bl_clock_wall());
     if (rv == APR_SUCCESS) bl_hex(t->session_id, bytes, sizeof(bytes));
     return rv == APR_SUCCESS ? rv : BL_E_OVERLOADED;
 }

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define RANDOM_BYTES 12 /* of an id; the other four are the slot's number */
+#define SLOT_AT 12 /* in an id; see the header */
 #define SETTLE_MS                                                              \
     2000 /* for another asker; one that was killed is gone then                \
           */
@@ -245,17 +245,18 @@ static apr_status_t fill_in(bl_slot_t *slot, const bl_slot_ask_t *ask,
                             int index)
 {
     unsigned char id[BL_ID_BYTES];
-    apr_status_t rv = bl_random_bytes(id, RANDOM_BYTES);
+    apr_time_t now = bl_clock_wall();
+    apr_status_t rv = bl_id_bytes(id, SLOT_AT, now);
     int i;
 
     if (rv != APR_SUCCESS) return rv;
     for (i = 0; i < 4; i++)
-        id[RANDOM_BYTES + i] = (unsigned char)(index >> (8 * i));
+        id[SLOT_AT + i] = (unsigned char)(index >> (8 * i));
     memset((char *)slot + sizeof(slot->word), 0,
            sizeof(*slot) - sizeof(slot->word));
     memcpy(slot->id, id, sizeof(id));
     slot->child = (apr_uint32_t)ask->child;
-    slot->started_at = bl_clock_wall();
+    slot->started_at = now;
     slot->started_ms = slot->last_event_ms = bl_clock_ms();
     slot->first_content_ms = -1;
     strncpy(slot->owner, ask->owner, sizeof(slot->owner) - 1);
@@ -477,7 +478,7 @@ bl_slot_t *bl_slot_find(bl_shm_t *shm, const char *id, int *pchild,
 
     if (!bl_unhex(bytes, sizeof(bytes), id)) return NULL;
     for (i = 3; i >= 0; i--)
-        index = index << 8 | bytes[RANDOM_BYTES + i];
+        index = index << 8 | bytes[SLOT_AT + i];
     if (index >= BL_DIRECTORY_SLOTS) return NULL;
     slot = &shm->slots[index];
     word = word_of(slot);

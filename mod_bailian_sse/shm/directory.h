@@ -2,8 +2,9 @@
 /*
  * directory - which child runs which stream, and what the live page shows.
  *
- * A stream's id names its slot (12 random bytes, then 4 that hold the slot's
- * number), so that finding it costs one look.
+ * A stream's id is 12 bytes of bl_id_bytes() and 4 that hold the number of its
+ * slot, so that finding a live one costs one look. The first eight digits, by
+ * which logs name a stream, tell one from its neighbours.
  *
  * THREADS  any, of any child. A taken slot's numbers are written by the child
  *          that took it.

@@ -13,13 +13,13 @@ struct bl_registry_t {
     int count;
 };
 
-/* Ids are random hex digits (token.h): their first digits are a hash. */
+/* All digits: the first ones are the time, and a test may call it "a". */
 static unsigned bucket_of(const char *id)
 {
     unsigned h = 0;
     int i;
 
-    for (i = 0; i < 8 && id[i]; i++) {
+    for (i = 0; i < BL_ID_TEXT && id[i]; i++) {
         h = h * 31 + (unsigned char)id[i];
     }
     return h & (BUCKETS - 1);

@@ -37,6 +37,24 @@ static void test_token_unhex_takes_exactly_its_digits(void **state)
     assert_true(bl_unhex(back, 0, ""));
 }
 
+static void test_token_ids_made_together_begin_alike_and_differ(void **state)
+{
+    const apr_time_t at = 1700000000 * APR_USEC_PER_SEC;
+    unsigned char ids[3][BL_ID_BYTES];
+
+    (void)state;
+    assert_int_equal(bl_id_bytes(ids[0], BL_ID_BYTES, at), APR_SUCCESS);
+    assert_int_equal(bl_id_bytes(ids[1], BL_ID_BYTES, at + 1000), APR_SUCCESS);
+    assert_int_equal(bl_id_bytes(ids[2], BL_ID_BYTES, at + 125000),
+                     APR_SUCCESS);
+    assert_memory_equal(ids[0], ids[1], BL_ID_TIME_BYTES);
+    assert_memory_not_equal(ids[0] + BL_ID_TIME_BYTES,
+                            ids[1] + BL_ID_TIME_BYTES,
+                            BL_ID_BYTES - BL_ID_TIME_BYTES);
+    assert_int_equal(ids[2][0] * 256 + ids[2][1],
+                     (ids[0][0] * 256 + ids[0][1] + 2) & 0xffff);
+}
+
 static void test_token_equal_secret(void **state)
 {
     (void)state;
@@ -107,6 +125,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_token_hex_there_and_back),
         cmocka_unit_test(test_token_unhex_takes_exactly_its_digits),
+        cmocka_unit_test(test_token_ids_made_together_begin_alike_and_differ),
         cmocka_unit_test(test_token_equal_secret),
         cmocka_unit_test(test_token_sha256_known_answers),
         cmocka_unit_test(test_token_random_differs_in_each_child),
