@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The reading half of the stored streams; writing is in journal_store.c. */
+/* The reading half of the stored streams; writing is in journal_store.c and
+ * journal_end.c. */
 #include "store/store_private.h"
 
 #include "base/clock.h"

@@ -119,7 +119,7 @@ static apr_status_t keep_text(bl_db_t *db, const dead_stream_t *d)
 
 static apr_status_t count_usage(bl_db_t *db, const dead_stream_t *d)
 {
-    const bl_usage_t u = {d->id, bl_clock_wall(), 0, 1, -1, -1};
+    const bl_usage_t u = {d->id, NULL, NULL, bl_clock_wall(), 0, 1, -1, -1};
 
     return bl_usage_add(db, &u);
 }

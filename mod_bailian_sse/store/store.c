@@ -7,6 +7,7 @@
 #include "crypto/token.h"
 #include "store/copy.h"
 #include "store/migrate.h"
+#include "store/stream_jobs.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -243,6 +244,7 @@ static apr_status_t start_writer(bl_store_t *s, bl_budget_t *budget, char *err,
     conf.queue_jobs = BL_STORE_QUEUE;
     conf.queue_bytes = BL_STORE_QUEUE_BYTES;
     conf.budget = budget;
+    conf.join = bl_stream_jobs_join;
     conf.tick = on_tick;
     conf.tick_ctx = s;
     conf.tick_ms = TICK_MS;

@@ -3,7 +3,7 @@
  * store - what the rest of the module asks of the database, and nothing more.
  *
  * The interface is narrow on purpose: PostgreSQL could stand behind it. Below
- * it are db, migrate, writer, journal_store, history, api_keys and catalog;
+ * it are db, migrate, writer, stream_jobs, history, api_keys and catalog;
  * only this directory knows SQLite.
  *
  * A bl_store_t is opened once in each process after the fork (D04, P14).

@@ -12,8 +12,7 @@ static apr_int64_t countable(apr_int64_t tokens)
     return tokens < TOKENS_MOST ? tokens : TOKENS_MOST;
 }
 
-static apr_status_t add_to_day(bl_db_t *db, const bl_usage_t *u,
-                               const char *owner, const char *app)
+static apr_status_t add_to_day(bl_db_t *db, const bl_usage_t *u)
 {
     static const char sql[] =
         "INSERT INTO usage_day (day, owner, app, key_id, streams, failures,"
@@ -26,8 +25,8 @@ static apr_status_t add_to_day(bl_db_t *db, const bl_usage_t *u,
 
     if (!st) return bl_db_failure(db);
     bl_db_int(st, 1, u->at / BL_DAY_US);
-    bl_db_text(st, 2, owner);
-    bl_db_text(st, 3, app);
+    bl_db_text(st, 2, u->owner);
+    bl_db_text(st, 3, u->app);
     bl_db_int(st, 4, u->key_id);
     bl_db_int(st, 5, u->is_failure);
     bl_db_int(st, 6, countable(u->input_tokens));
@@ -36,8 +35,8 @@ static apr_status_t add_to_day(bl_db_t *db, const bl_usage_t *u,
 }
 
 /* Two statements: INSERT ... SELECT would keep a copy of each page that it
- * changes (journal_store.c). */
-apr_status_t bl_usage_add(bl_db_t *db, const bl_usage_t *u)
+ * changes (stream_jobs.c). */
+static apr_status_t look_up_and_add(bl_db_t *db, bl_usage_t u)
 {
     static const char sql[] =
         "SELECT coalesce(s.asker, c.owner), s.app FROM stream s"
@@ -47,15 +46,21 @@ apr_status_t bl_usage_add(bl_db_t *db, const bl_usage_t *u)
     apr_status_t rv;
 
     if (!st) return bl_db_failure(db);
-    bl_db_int(st, 1, u->stream);
+    bl_db_int(st, 1, u.stream);
     rv = bl_db_step(db, st);
     if (rv == APR_SUCCESS) {
         /* Its columns are ours until it is done. */
-        rv = add_to_day(db, u, (const char *)sqlite3_column_text(st, 0),
-                        (const char *)sqlite3_column_text(st, 1));
+        u.owner = (const char *)sqlite3_column_text(st, 0);
+        u.app = (const char *)sqlite3_column_text(st, 1);
+        rv = add_to_day(db, &u);
     }
     bl_db_done(st);
     return rv == APR_EOF ? APR_SUCCESS : rv;
+}
+
+apr_status_t bl_usage_add(bl_db_t *db, const bl_usage_t *u)
+{
+    return u->owner && u->app ? add_to_day(db, u) : look_up_and_add(db, *u);
 }
 
 apr_status_t bl_store_tokens_of_day(bl_store_t *s, const char *owner, int day,

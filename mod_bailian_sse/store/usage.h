@@ -12,7 +12,8 @@
 #include <apr_time.h>
 
 typedef struct bl_usage_t {
-    apr_int64_t stream; /* the row that ended */
+    apr_int64_t stream;      /* the row that ended */
+    const char *owner, *app; /* NULL: as that row has them */
     apr_time_t at;
     apr_int64_t key_id; /* 0: none */
     int is_failure;

@@ -11,7 +11,6 @@
 #include <sys/prctl.h>
 #include <time.h>
 
-#define BATCH_JOBS 512
 #define BATCH_BYTES (4u << 20)
 #define WINDOW_LEAST_MS 4 /* how long a first job waits for company ... */
 #define WINDOW_MOST_MS 40 /* ... when many come */
@@ -91,7 +90,8 @@ static apr_int64_t window_ms(const bl_writer_t *w, const bl_job_t *job)
  * and must be woken; so once for a burst of jobs. */
 static int must_wake_for(bl_writer_t *w, const bl_job_t *job)
 {
-    int is_full = w->queued >= BATCH_JOBS || w->queued_bytes >= BATCH_BYTES;
+    int is_full =
+        w->queued >= BL_WRITER_BATCH_JOBS || w->queued_bytes >= BATCH_BYTES;
     apr_int64_t due = is_full ? 0 : now_ms() + window_ms(w, job);
 
     if (w->head != job && due >= w->due_ms) return 0;
@@ -251,8 +251,9 @@ static bl_job_t *take_batch(bl_writer_t *w)
     size_t bytes = 0;
     unsigned n = 0;
 
-    for (job = first; job && n < BATCH_JOBS && bytes < BATCH_BYTES;
-         job = job->next) {
+    for (job = first; job && n < BL_WRITER_BATCH_JOBS && bytes < BATCH_BYTES;
+         job = job->next)
+    {
         if (is_do(job) && n) break;
         n++;
         bytes += job->bytes;
@@ -418,6 +419,7 @@ static void run_batch(bl_writer_t *w, bl_job_t *batch)
     unsigned rows = 0;
     apr_status_t rv;
 
+    w->conf.join(batch);
     while ((rv = write_batch(w, batch, &rows)) != APR_SUCCESS) {
         int is_io = needs_reopen(w->conf.db);
 

@@ -26,12 +26,13 @@
 #include "store/db.h"
 
 #define BL_WRITER_PATIENCE_MS 100
+#define BL_WRITER_BATCH_JOBS 512 /* most in one transaction */
 
 typedef struct bl_writer_t bl_writer_t;
 typedef struct bl_job_t bl_job_t;
 
 struct bl_job_t {
-    bl_job_t *next; /* the writer's */
+    bl_job_t *next; /* the writer's; in its batch the one that comes after */
     size_t bytes;   /* what it holds, itself included */
     int is_patient; /* may wait BL_WRITER_PATIENCE_MS for its transaction */
     apr_status_t (*run)(bl_db_t *db, void *job); /* in a transaction */
@@ -43,6 +44,8 @@ typedef struct bl_writer_conf_t {
     unsigned queue_jobs;
     size_t queue_bytes;
     bl_budget_t *budget; /* where the queue is counted, or NULL */
+    /* Looks at the jobs of a transaction before it begins. */
+    void (*join)(bl_job_t *batch);
     /* Every tick_ms, and after each bl_writer_do(), between transactions.
      * Answers after how many ms it wants to be called again; 0: tick_ms. */
     bl_ms_t (*tick)(void *ctx, bl_db_t *db, int is_after_do);
