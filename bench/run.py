@@ -102,9 +102,6 @@ class Run:
     def a_b_a(self):
         return self.a_b() + [s for s in (self.module,) if s]
 
-    def others(self):
-        return [self.proxy] if self.proxy else []
-
     def start(self):
         self.upstream = servers.Upstream(self).start()
         self.nginx = servers.Nginx(self).start()
