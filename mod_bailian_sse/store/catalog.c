@@ -254,9 +254,7 @@ static apr_status_t load(bl_db_t *db, bl_catalog_t **pc)
         rv = bl_clients_load(db, &c->clients, &c->client_count);
     }
     if (rv == APR_SUCCESS) rv = bl_alerts_load(db, &c->alerts, &c->alert_count);
-    if (!sqlite3_get_autocommit(bl_db_handle(db))) {
-        bl_db_run(db, bl_db_stmt(db, "ROLLBACK"), NULL);
-    }
+    bl_db_abandon(db);
     if (rv != APR_SUCCESS) {
         free_catalog(c);
         return rv;

@@ -241,7 +241,7 @@ static apr_status_t read_page(bl_store_t *s, bl_scan_t *q,
     rv = bl_db_run(db, bl_db_stmt(db, "BEGIN"), NULL);
     if (rv == APR_SUCCESS) {
         rv = put_page(db, q, f, out);
-        bl_db_run(db, bl_db_stmt(db, "ROLLBACK"), NULL);
+        bl_db_abandon(db);
     }
     bl_store_read_end(s, db);
     return rv;
@@ -342,7 +342,7 @@ apr_status_t bl_store_any_conversation(bl_store_t *s, const bl_admin_who_t *who,
     rv = bl_db_run(db, bl_db_stmt(db, "BEGIN"), NULL);
     if (rv == APR_SUCCESS) {
         rv = put_one(db, id, form, &named, out);
-        bl_db_run(db, bl_db_stmt(db, "ROLLBACK"), NULL);
+        bl_db_abandon(db);
     }
     bl_store_read_end(s, db);
     if (rv == APR_SUCCESS) {

@@ -189,6 +189,21 @@ static int to_wal(bl_db_t *db)
                         NULL, NULL, NULL);
 }
 
+static void drop_statements(bl_db_t *db)
+{
+    int i;
+
+    for (i = 0; i < SLOTS; i++) {
+        sqlite3_finalize(db->slots[i].st);
+        db->slots[i].st = NULL;
+        db->slots[i].sql = NULL;
+    }
+}
+
+/* Made ready with the connection: that a transaction ends must not depend on
+ * memory which may be what failed it. */
+static const char sql_rollback[] = "ROLLBACK";
+
 static apr_status_t connect_to(bl_db_t *db, char *err, size_t err_size)
 {
     int flags =
@@ -211,6 +226,7 @@ static apr_status_t connect_to(bl_db_t *db, char *err, size_t err_size)
     if (rc == SQLITE_OK && db->mode != BL_DB_READ) rc = to_wal(db);
     if (db->lock) bl_lock_release(db->lock);
     rv = bl_db_status(rc);
+    if (rv == APR_SUCCESS && !bl_db_stmt(db, sql_rollback)) rv = db->failure;
     if (rv == APR_SUCCESS) return rv;
     if (err && rv == BL_E_STORE_CORRUPT) {
         snprintf(err, err_size,
@@ -223,6 +239,7 @@ static apr_status_t connect_to(bl_db_t *db, char *err, size_t err_size)
                  sqlite3_errstr(rc));
     }
     /* SQLite hands out a handle even when the open failed. */
+    drop_statements(db);
     sqlite3_close(db->h);
     db->h = NULL;
     return rv;
@@ -247,17 +264,6 @@ apr_status_t bl_db_open(bl_db_t **pdb, const char *path, bl_db_mode_t mode,
     }
     *pdb = db;
     return APR_SUCCESS;
-}
-
-static void drop_statements(bl_db_t *db)
-{
-    int i;
-
-    for (i = 0; i < SLOTS; i++) {
-        sqlite3_finalize(db->slots[i].st);
-        db->slots[i].st = NULL;
-        db->slots[i].sql = NULL;
-    }
 }
 
 void bl_db_close(bl_db_t *db)
@@ -467,7 +473,7 @@ apr_status_t bl_db_begin(bl_db_t *db, int is_durable)
     rv = bl_db_run(db, bl_db_stmt(db, "BEGIN IMMEDIATE"), NULL);
     if (rv == APR_SUCCESS) {
         rv = check_schema(db);
-        if (rv != APR_SUCCESS) bl_db_run(db, bl_db_stmt(db, "ROLLBACK"), NULL);
+        if (rv != APR_SUCCESS) bl_db_abandon(db);
     }
     if (rv != APR_SUCCESS) bl_lock_release(db->lock);
     return rv;
@@ -496,12 +502,17 @@ void bl_db_set_committed(bl_db_t *db, void (*fn)(void *ctx, bl_db_t *db),
 }
 
 /* SQLite rolls back by itself after some errors: then there is nothing left
- * to do but to let the lock go. */
-void bl_db_rollback(bl_db_t *db)
+ * to do. */
+void bl_db_abandon(bl_db_t *db)
 {
     if (db->h && !sqlite3_get_autocommit(db->h)) {
-        bl_db_run(db, bl_db_stmt(db, "ROLLBACK"), NULL);
+        bl_db_run(db, bl_db_stmt(db, sql_rollback), NULL);
     }
+}
+
+void bl_db_rollback(bl_db_t *db)
+{
+    bl_db_abandon(db);
     bl_lock_release(db->lock);
 }
 

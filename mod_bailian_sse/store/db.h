@@ -84,6 +84,9 @@ apr_status_t bl_db_begin(bl_db_t *db, int is_durable);
 apr_status_t bl_db_commit(bl_db_t *db);
 void bl_db_rollback(bl_db_t *db);
 
+/* Ends one that only read; where none is open nothing is to be done. */
+void bl_db_abandon(bl_db_t *db);
+
 /* Called after each durable commit, still under the lock of all processes. */
 void bl_db_set_committed(bl_db_t *db, void (*fn)(void *ctx, bl_db_t *db),
                          void *ctx);

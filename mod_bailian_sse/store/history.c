@@ -308,7 +308,7 @@ read_one(bl_store_t *s, const char *owner, const char *id, bl_buf_t *out,
     if (rv == APR_SUCCESS) {
         rv = bl_history_find(db, owner, id, &row);
         if (rv == APR_SUCCESS) rv = put(db, row, out);
-        bl_db_run(db, bl_db_stmt(db, "ROLLBACK"), NULL);
+        bl_db_abandon(db);
     }
     bl_store_read_end(s, db);
     if (rv != APR_SUCCESS) out->len = len;

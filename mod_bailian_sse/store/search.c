@@ -58,7 +58,7 @@ static apr_status_t read_page(bl_db_t *db, bl_scan_t *q, const char *owner,
 
     if (rv == APR_SUCCESS) {
         rv = put_page(db, q, owner, limit, out);
-        bl_db_run(db, bl_db_stmt(db, "ROLLBACK"), NULL);
+        bl_db_abandon(db);
     }
     return rv;
 }
