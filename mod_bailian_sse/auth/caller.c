@@ -14,9 +14,11 @@ static apr_status_t by_token(bl_caller_t *out, const bl_catalog_t *catalog,
                              const char *token, apr_time_t now)
 {
     const bl_client_t *client;
+    apr_status_t rv;
 
     if (strlen(token) != BL_CLIENT_TOKEN_TEXT) return BL_E_UNAUTHENTICATED;
-    client = bl_catalog_client_by_token(catalog, token);
+    rv = bl_catalog_client_by_token(&client, catalog, token);
+    if (rv != APR_SUCCESS) return rv;
     if (!client || (client->expires_at && client->expires_at <= now)) {
         return BL_E_UNAUTHENTICATED;
     }
@@ -71,7 +73,7 @@ apr_status_t bl_caller_resolve(bl_caller_t *out, const bl_catalog_t *catalog,
                                const char *credential, apr_time_t now)
 {
     apr_status_t rv = BL_E_UNAUTHENTICATED;
-    int i;
+    int i, is_told = 1; /* by each that was asked */
 
     memset(out, 0, sizeof(*out));
     if (!strncmp(credential, BL_CLIENT_TOKEN_PREFIX,
@@ -80,12 +82,16 @@ apr_status_t bl_caller_resolve(bl_caller_t *out, const bl_catalog_t *catalog,
         rv = by_token(out, catalog, credential, now);
     }
     else if (bl_jwt_looks_like(credential)) {
-        for (i = 0; rv != APR_SUCCESS && i < count; i++)
+        for (i = 0; rv != APR_SUCCESS && i < count; i++) {
             rv = by_issuer(out, &issuers[i], credential, now);
-        for (i = 0; rv != APR_SUCCESS && i < catalog->client_count; i++)
+            is_told &= rv != APR_ENOMEM;
+        }
+        for (i = 0; rv != APR_SUCCESS && i < catalog->client_count; i++) {
             rv = by_client(out, &catalog->clients[i], credential, now);
+            is_told &= rv != APR_ENOMEM;
+        }
     }
     if (rv == APR_SUCCESS) return rv;
     memset(out, 0, sizeof(*out));
-    return BL_E_UNAUTHENTICATED;
+    return is_told && rv != APR_ENOMEM ? BL_E_UNAUTHENTICATED : APR_ENOMEM;
 }

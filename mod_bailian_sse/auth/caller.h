@@ -8,7 +8,8 @@
  *
  * OWNERSHIP  client belongs to the catalog: keep a reference to it.
  * THREADS    any.
- * ERRORS     BL_E_UNAUTHENTICATED for every reason.
+ * ERRORS     BL_E_UNAUTHENTICATED for every reason but APR_ENOMEM: nobody could
+ *            tell.
  */
 #ifndef BL_CALLER_H
 #define BL_CALLER_H

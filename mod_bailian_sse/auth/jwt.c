@@ -51,14 +51,15 @@ static int value_of(char c)
 
 /* Base64url as RFC 7515 2 has it, and its one canonical spelling (S-17): no
  * padding, no bits behind the last byte. malloc'd and NUL-terminated. */
-static char *decode(const part_t *part, size_t *plen)
+static apr_status_t decode(char **ptext, const part_t *part, size_t *plen)
 {
     char *out = malloc(part->len + 1);
     unsigned bits = 0, have = 0;
     size_t i, n = 0;
 
+    *ptext = NULL;
     *plen = 0;
-    if (!out) return NULL;
+    if (!out) return APR_ENOMEM;
     for (i = 0; i < part->len; i++) {
         int v = value_of(part->at[i]);
 
@@ -72,50 +73,63 @@ static char *decode(const part_t *part, size_t *plen)
     }
     if (i < part->len || have >= 6 || (bits & ((1u << have) - 1))) {
         free(out);
-        return NULL;
+        return BL_E_UNAUTHENTICATED;
     }
     out[n] = '\0';
+    *ptext = out;
     *plen = n;
-    return out;
+    return APR_SUCCESS;
 }
 
-static json_t *object_new(const part_t *part)
+static apr_status_t read_object(json_t **po, const part_t *part)
 {
     size_t len;
-    char *text = decode(part, &len);
+    char *text;
     json_t *o = NULL;
+    apr_status_t rv = decode(&text, part, &len);
 
-    if (text && bl_json_parse(&o, text, len, NULL) != APR_SUCCESS) o = NULL;
+    *po = NULL;
+    if (rv == APR_SUCCESS) rv = bl_json_parse(&o, text, len, NULL);
     free(text);
-    if (json_is_object(o)) return o;
+    if (rv != APR_SUCCESS) return rv;
+    if (json_is_object(o)) {
+        *po = o;
+        return APR_SUCCESS;
+    }
     json_decref(o);
-    return NULL;
+    return BL_E_UNAUTHENTICATED;
 }
 
 /* --- header and signature ----------------------------------------------- */
 
-static int header_fits(const part_t *part, const bl_jwt_issuer_t *issuer)
+static apr_status_t check_header(const part_t *part,
+                                 const bl_jwt_issuer_t *issuer)
 {
-    json_t *header = object_new(part);
+    json_t *header;
+    apr_status_t rv = read_object(&header, part);
     const char *alg = json_string_value(json_object_get(header, "alg"));
     int fits = alg && issuer->alg != BL_SIGN_NONE &&
                !strcmp(alg, bl_sign_name(issuer->alg)) &&
                !json_object_get(header, "crit");
 
     json_decref(header);
-    return fits;
+    if (rv != APR_SUCCESS) return rv;
+    return fits ? APR_SUCCESS : BL_E_UNAUTHENTICATED;
 }
 
-static int is_signed(const part_t parts[3], const bl_jwt_issuer_t *issuer)
+static apr_status_t check_signature(const part_t parts[3],
+                                    const bl_jwt_issuer_t *issuer)
 {
     size_t len, text_len = parts[0].len + 1 + parts[1].len;
-    char *sig = decode(&parts[2], &len);
-    int is_good =
-        sig && bl_sign_verify(issuer->alg, issuer->key, issuer->key_len,
-                              parts[0].at, text_len, (unsigned char *)sig, len);
+    char *sig;
+    apr_status_t rv = decode(&sig, &parts[2], &len);
 
+    if (rv == APR_SUCCESS) {
+        rv = bl_sign_verify(issuer->alg, issuer->key, issuer->key_len,
+                            parts[0].at, text_len, (unsigned char *)sig, len);
+    }
     free(sig);
-    return is_good;
+    return rv;
 }
 
 /* --- claims ------------------------------------------------------------- */
@@ -185,19 +199,19 @@ apr_status_t bl_jwt_verify(bl_jwt_claims_t *out, const bl_jwt_issuer_t *issuer,
                            const char *token, apr_time_t now)
 {
     part_t parts[3];
-    json_t *claims;
-    int is_good;
+    json_t *claims = NULL;
+    apr_status_t rv;
 
     memset(out, 0, sizeof(*out));
-    if (!split(token, parts) || !header_fits(&parts[0], issuer) ||
-        !is_signed(parts, issuer))
-    {
-        return BL_E_UNAUTHENTICATED;
+    if (!split(token, parts)) return BL_E_UNAUTHENTICATED;
+    rv = check_header(&parts[0], issuer);
+    if (rv == APR_SUCCESS) rv = check_signature(parts, issuer);
+    if (rv == APR_SUCCESS) rv = read_object(&claims, &parts[1]);
+    if (rv == APR_SUCCESS && !claims_fit(claims, issuer, now, out)) {
+        rv = BL_E_UNAUTHENTICATED;
     }
-    claims = object_new(&parts[1]);
-    is_good = claims && claims_fit(claims, issuer, now, out);
     json_decref(claims);
-    if (is_good) return APR_SUCCESS;
+    if (rv == APR_SUCCESS) return rv;
     memset(out, 0, sizeof(*out));
-    return BL_E_UNAUTHENTICATED;
+    return rv == APR_ENOMEM ? rv : BL_E_UNAUTHENTICATED;
 }

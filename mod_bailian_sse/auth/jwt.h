@@ -8,7 +8,8 @@
  *
  * OWNERSHIP  nothing is kept.
  * THREADS    any.
- * ERRORS     BL_E_UNAUTHENTICATED for every reason.
+ * ERRORS     BL_E_UNAUTHENTICATED for every reason but APR_ENOMEM: nobody could
+ *            tell.
  */
 #ifndef BL_JWT_H
 #define BL_JWT_H

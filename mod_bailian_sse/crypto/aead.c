@@ -5,7 +5,6 @@
 #include "base/secret.h"
 
 #include <limits.h>
-#include <pthread.h>
 #include <string.h>
 
 #include <openssl/core_names.h>
@@ -14,19 +13,22 @@
 
 /* Fetched once: each fetch looks names up and takes locks (OpenSSL 3, crypto(7)
  * "Performance"). */
-static EVP_CIPHER *gcm;
+static EVP_CIPHER *gcm; /* atomic */
 
-static void fetch_gcm(void)
-{
-    gcm = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
-}
-
+/* One that could not be fetched, for want of memory, is fetched by the next. */
 static EVP_CIPHER *cipher(void)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    EVP_CIPHER *known = __atomic_load_n(&gcm, __ATOMIC_ACQUIRE), *mine;
 
-    pthread_once(&once, fetch_gcm);
-    return gcm;
+    if (known) return known;
+    mine = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
+    if (!mine || __atomic_compare_exchange_n(
+                     &gcm, &known, mine, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+    {
+        return mine;
+    }
+    EVP_CIPHER_free(mine);
+    return known;
 }
 
 static int fits(size_t ad_len, size_t len)
@@ -50,7 +52,7 @@ apr_status_t bl_aead_seal(const unsigned char *key, const unsigned char *nonce,
              1;
     EVP_CIPHER_CTX_free(c);
     if (!ok) bl_secret_wipe(out, len);
-    return ok ? APR_SUCCESS : BL_E_KEYRING_MISSING;
+    return ok ? APR_SUCCESS : APR_ENOMEM;
 }
 
 apr_status_t bl_aead_open(const unsigned char *key, const unsigned char *nonce,
@@ -60,11 +62,12 @@ apr_status_t bl_aead_open(const unsigned char *key, const unsigned char *nonce,
 {
     EVP_CIPHER_CTX *c = EVP_CIPHER_CTX_new();
     unsigned char expected[BL_AEAD_TAG_BYTES];
-    int n, ok;
+    int n, ok, is_ready;
 
     memcpy(expected, tag, sizeof(expected));
-    ok = c && cipher() && fits(ad_len, len) &&
-         EVP_DecryptInit_ex2(c, cipher(), key, nonce, NULL) == 1 &&
+    is_ready = c && cipher() &&
+               EVP_DecryptInit_ex2(c, cipher(), key, nonce, NULL) == 1;
+    ok = is_ready && fits(ad_len, len) &&
          EVP_DecryptUpdate(c, NULL, &n, ad, (int)ad_len) == 1 &&
          EVP_DecryptUpdate(c, out, &n, sealed, (int)len) == 1 &&
          EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_GCM_SET_TAG, BL_AEAD_TAG_BYTES,
@@ -72,6 +75,7 @@ apr_status_t bl_aead_open(const unsigned char *key, const unsigned char *nonce,
          EVP_DecryptFinal_ex(c, out + n, &n) == 1;
     EVP_CIPHER_CTX_free(c);
     if (!ok) bl_secret_wipe(out, len);
+    if (!is_ready) return APR_ENOMEM;
     return ok ? APR_SUCCESS : BL_E_KEYRING_MISSING;
 }
 
@@ -95,5 +99,5 @@ apr_status_t bl_hkdf(const unsigned char *master, const char *purpose,
     EVP_KDF_CTX_free(c);
     EVP_KDF_free(kdf);
     if (!ok) bl_secret_wipe(key, BL_AEAD_KEY_BYTES);
-    return ok ? APR_SUCCESS : BL_E_KEYRING_MISSING;
+    return ok ? APR_SUCCESS : APR_ENOMEM;
 }

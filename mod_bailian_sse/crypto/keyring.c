@@ -220,7 +220,7 @@ apr_status_t bl_keyring_open(const bl_keyring_t *k, const bl_seal_for_t *f,
     if (rv != APR_SUCCESS || !may_open) {
         bl_secret_wipe(clear, len);
         free(clear);
-        return BL_E_KEYRING_MISSING;
+        return rv == APR_ENOMEM ? rv : BL_E_KEYRING_MISSING;
     }
     clear[len] = '\0';
     *pclear = clear;

@@ -10,7 +10,8 @@
  *
  * OWNERSHIP  made once, wiped by close; memory locked and left out of dumps.
  * THREADS    seal and open: any. load, rotate: one, at start.
- * ERRORS     BL_E_KEYRING_MISSING for every reason an opening can fail (S-46).
+ * ERRORS     BL_E_KEYRING_MISSING for every reason an opening can fail (S-46);
+ *            APR_ENOMEM, which says nothing of what was to be opened.
  */
 #ifndef BL_KEYRING_H
 #define BL_KEYRING_H

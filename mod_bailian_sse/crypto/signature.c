@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "signature.h"
 #include "token.h"
+#include "base/errors.h"
 #include "base/say.h"
 
 #include <openssl/bio.h>
@@ -86,19 +87,27 @@ const char *bl_sign_key_complaint(bl_sign_t kind, const char *key, size_t len)
                   "RS256");
 }
 
-static int verify_mac(const char *key, size_t key_len, const char *text,
-                      size_t len, const unsigned char *sig, size_t sig_len)
+static apr_status_t verdict(int is_good)
+{
+    return is_good ? APR_SUCCESS : BL_E_UNAUTHENTICATED;
+}
+
+static apr_status_t verify_mac(const char *key, size_t key_len,
+                               const char *text, size_t len,
+                               const unsigned char *sig, size_t sig_len)
 {
     unsigned char mac[EVP_MAX_MD_SIZE];
     unsigned n = 0;
 
-    if (key_len < BL_MAC_SECRET_LEAST || key_len > BL_MAC_SECRET_MOST ||
-        !HMAC(EVP_sha256(), key, (int)key_len, (const unsigned char *)text, len,
+    if (key_len < BL_MAC_SECRET_LEAST || key_len > BL_MAC_SECRET_MOST) {
+        return BL_E_UNAUTHENTICATED;
+    }
+    if (!HMAC(EVP_sha256(), key, (int)key_len, (const unsigned char *)text, len,
               mac, &n))
     {
-        return 0;
+        return APR_ENOMEM;
     }
-    return n == sig_len && bl_equal_secret(mac, sig, n);
+    return verdict(n == sig_len && bl_equal_secret(mac, sig, n));
 }
 
 /* The two halves as OpenSSL wants them; 0 = they are none. */
@@ -125,43 +134,48 @@ static int der_of(const unsigned char *sig, size_t sig_len,
     return n;
 }
 
-static int verify_public(bl_sign_t kind, EVP_PKEY *key, const char *text,
-                         size_t len, const unsigned char *sig, size_t sig_len)
+static apr_status_t verify_public(bl_sign_t kind, EVP_PKEY *key,
+                                  const char *text, size_t len,
+                                  const unsigned char *sig, size_t sig_len)
 {
     unsigned char der[DER_BYTES];
     EVP_MD_CTX *ctx;
-    int is_good;
+    int is_ready, is_good;
 
-    if (!fits(kind, key)) return 0;
+    if (!fits(kind, key)) return BL_E_UNAUTHENTICATED;
     if (kind == BL_SIGN_ES256) {
         int n = der_of(sig, sig_len, der);
 
-        if (n <= 0) return 0;
+        if (n <= 0) return BL_E_UNAUTHENTICATED;
         sig = der;
         sig_len = (size_t)n;
     }
     ctx = EVP_MD_CTX_new();
+    is_ready =
+        ctx && EVP_DigestVerifyInit(ctx, NULL, EVP_sha256(), NULL, key) == 1;
     is_good =
-        ctx && EVP_DigestVerifyInit(ctx, NULL, EVP_sha256(), NULL, key) == 1 &&
-        EVP_DigestVerify(ctx, sig, sig_len, (const unsigned char *)text, len) ==
-            1;
+        is_ready && EVP_DigestVerify(ctx, sig, sig_len,
+                                     (const unsigned char *)text, len) == 1;
     EVP_MD_CTX_free(ctx);
-    return is_good;
+    return is_ready ? verdict(is_good) : APR_ENOMEM;
 }
 
-int bl_sign_verify(bl_sign_t kind, const char *key, size_t key_len,
-                   const char *text, size_t len, const unsigned char *sig,
-                   size_t sig_len)
+apr_status_t bl_sign_verify(bl_sign_t kind, const char *key, size_t key_len,
+                            const char *text, size_t len,
+                            const unsigned char *sig, size_t sig_len)
 {
     EVP_PKEY *pkey;
-    int is_good = 0;
+    apr_status_t rv;
 
     if (kind == BL_SIGN_HS256) {
         return verify_mac(key, key_len, text, len, sig, sig_len);
     }
-    if (kind != BL_SIGN_RS256 && kind != BL_SIGN_ES256) return 0;
+    if (kind != BL_SIGN_RS256 && kind != BL_SIGN_ES256) {
+        return BL_E_UNAUTHENTICATED;
+    }
     pkey = read_public(key, key_len);
-    if (pkey) is_good = verify_public(kind, pkey, text, len, sig, sig_len);
+    if (!pkey) return BL_E_UNAUTHENTICATED;
+    rv = verify_public(kind, pkey, text, len, sig, sig_len);
     EVP_PKEY_free(pkey);
-    return is_good;
+    return rv;
 }

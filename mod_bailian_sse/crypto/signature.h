@@ -5,6 +5,8 @@
  * another (S-14).
  *
  * THREADS  any.
+ * ERRORS   BL_E_UNAUTHENTICATED: not signed by it. APR_ENOMEM: that could not
+ *          be told, and it counts as little.
  */
 #ifndef BL_SIGNATURE_H
 #define BL_SIGNATURE_H
@@ -29,9 +31,9 @@ const char *bl_sign_name(bl_sign_t kind);
 /* NULL when the key fits the algorithm, else what would be right. */
 const char *bl_sign_key_complaint(bl_sign_t kind, const char *key, size_t len);
 
-/* 1 = signed by it. A MAC is compared in constant time (S-17). */
-int bl_sign_verify(bl_sign_t kind, const char *key, size_t key_len,
-                   const char *text, size_t len, const unsigned char *sig,
-                   size_t sig_len);
+/* A MAC is compared in constant time (S-17). */
+apr_status_t bl_sign_verify(bl_sign_t kind, const char *key, size_t key_len,
+                            const char *text, size_t len,
+                            const unsigned char *sig, size_t sig_len);
 
 #endif

@@ -5,7 +5,6 @@
 #include "base/log.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -100,23 +99,32 @@ struct bl_sha256_t {
 };
 
 /* Fetched once: see aead.c. */
-static EVP_MD *sha256;
+static EVP_MD *sha256; /* atomic */
 
-static void fetch_sha256(void)
+static EVP_MD *digest(void)
 {
-    sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+    EVP_MD *known = __atomic_load_n(&sha256, __ATOMIC_ACQUIRE), *mine;
+
+    if (known) return known;
+    mine = EVP_MD_fetch(NULL, "SHA256", NULL);
+    if (!mine ||
+        __atomic_compare_exchange_n(&sha256, &known, mine, 0, __ATOMIC_ACQ_REL,
+                                    __ATOMIC_ACQUIRE))
+    {
+        return mine;
+    }
+    EVP_MD_free(mine);
+    return known;
 }
 
 apr_status_t bl_sha256_create(bl_sha256_t **ph)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
     bl_sha256_t *h = calloc(1, sizeof(*h));
 
     *ph = NULL;
     if (!h) return APR_ENOMEM;
-    pthread_once(&once, fetch_sha256);
     h->md = EVP_MD_CTX_new();
-    if (!h->md || EVP_DigestInit_ex2(h->md, sha256, NULL) != 1) {
+    if (!h->md || !digest() || EVP_DigestInit_ex2(h->md, digest(), NULL) != 1) {
         bl_sha256_destroy(h);
         return APR_ENOMEM;
     }

@@ -98,11 +98,12 @@ static apr_status_t by_ticket(request_rec *r, bl_call_t *call,
 {
     bl_catalog_t *catalog;
     bl_ticket_for_t what;
+    apr_status_t rv =
+        bl_ticket_take(bl_engine_shm(call->engine), ticket,
+                       bl_call_route_hash(call, call->route), &what);
 
-    if (!bl_ticket_take(bl_engine_shm(call->engine), ticket,
-                        bl_call_route_hash(call, call->route), &what) ||
-        (what.expires_at && what.expires_at <= bl_clock_wall()))
-    {
+    if (rv != APR_SUCCESS) return rv;
+    if (what.expires_at && what.expires_at <= bl_clock_wall()) {
         return BL_E_UNAUTHENTICATED;
     }
     memcpy(call->caller.principal.text, what.principal, sizeof(what.principal));

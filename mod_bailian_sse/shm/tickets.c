@@ -117,15 +117,16 @@ static void get(const bl_ticket_slot_t *t, bl_ticket_for_t *out)
     out->client_id = t->client_id;
 }
 
-int bl_ticket_take(bl_shm_t *shm, const char *ticket, apr_uint64_t route_hash,
-                   bl_ticket_for_t *out)
+apr_status_t bl_ticket_take(bl_shm_t *shm, const char *ticket,
+                            apr_uint64_t route_hash, bl_ticket_for_t *out)
 {
     unsigned char hash[BL_SHA256_BYTES];
     bl_ms_t now = bl_clock_ms();
     int i;
 
     memset(out, 0, sizeof(*out));
-    if (strlen(ticket) != BL_TICKET_TEXT || !hash_of(ticket, hash)) return 0;
+    if (strlen(ticket) != BL_TICKET_TEXT) return BL_E_UNAUTHENTICATED;
+    if (!hash_of(ticket, hash)) return APR_ENOMEM;
     for (i = 0; i < BL_TICKETS; i++) {
         bl_ticket_slot_t *t = &shm->tickets[i];
         apr_uint64_t word = word_of(t);
@@ -144,7 +145,8 @@ int bl_ticket_take(bl_shm_t *shm, const char *ticket, apr_uint64_t route_hash,
         get(t, out);
         memset(t->hash, 0, sizeof(t->hash));
         __atomic_store_n(&t->word, WORD(0, EMPTY), __ATOMIC_RELEASE);
-        return out->route_hash == route_hash;
+        return out->route_hash == route_hash ? APR_SUCCESS
+                                             : BL_E_UNAUTHENTICATED;
     }
-    return 0;
+    return BL_E_UNAUTHENTICATED;
 }

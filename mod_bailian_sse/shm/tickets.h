@@ -31,9 +31,9 @@ typedef struct bl_ticket_for_t {
 apr_status_t bl_ticket_make(bl_shm_t *shm, const bl_ticket_for_t *what,
                             char ticket[BL_TICKET_TEXT + 1]);
 
-/* 1 = it was good, and now is no more. It is also used up when it is shown
- * at another route. */
-int bl_ticket_take(bl_shm_t *shm, const char *ticket, apr_uint64_t route_hash,
-                   bl_ticket_for_t *out);
+/* It was good, and now is no more; or BL_E_UNAUTHENTICATED, APR_ENOMEM. It is
+ * also used up when it is shown at another route. */
+apr_status_t bl_ticket_take(bl_shm_t *shm, const char *ticket,
+                            apr_uint64_t route_hash, bl_ticket_for_t *out);
 
 #endif

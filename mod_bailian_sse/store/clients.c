@@ -44,22 +44,24 @@ static apr_status_t hash_of(const char *token,
 
 /* --- the catalog's ------------------------------------------------------ */
 
-const bl_client_t *bl_catalog_client_by_token(const bl_catalog_t *c,
-                                              const char *token)
+apr_status_t bl_catalog_client_by_token(const bl_client_t **pclient,
+                                        const bl_catalog_t *c,
+                                        const char *token)
 {
     unsigned char hash[BL_SHA256_BYTES];
-    const bl_client_t *found = NULL;
+    apr_status_t rv = hash_of(token, hash);
     int i;
 
-    if (hash_of(token, hash) != APR_SUCCESS) return NULL;
+    *pclient = NULL;
+    if (rv != APR_SUCCESS) return rv;
     for (i = 0; i < c->client_count; i++) {
         if (c->clients[i].alg == BL_SIGN_NONE &&
             bl_equal_secret(c->clients[i].token_hash, hash, sizeof(hash)))
         {
-            found = &c->clients[i];
+            *pclient = &c->clients[i];
         }
     }
-    return found;
+    return APR_SUCCESS;
 }
 
 const bl_client_t *bl_catalog_client_by_id(const bl_catalog_t *c,

@@ -46,9 +46,11 @@ struct bl_client_t {
     int leeway_s;
 };
 
-/* The enabled one with that token, or NULL. Expiry is the caller's to see. */
-const bl_client_t *bl_catalog_client_by_token(const bl_catalog_t *c,
-                                              const char *token);
+/* The enabled one with that token, or NULL; APR_ENOMEM. Expiry is the caller's
+ * to see. */
+apr_status_t bl_catalog_client_by_token(const bl_client_t **pclient,
+                                        const bl_catalog_t *c,
+                                        const char *token);
 const bl_client_t *bl_catalog_client_by_id(const bl_catalog_t *c,
                                            apr_int64_t id);
 
