@@ -37,6 +37,7 @@ int bl_serve_stream(request_rec *r, bl_call_t *call, bl_stream_t *s,
                     apr_uint64_t after, const char *as)
 {
     bl_sink_plan_t plan;
+    int rc;
 
     memset(&plan, 0, sizeof(plan));
     plan.engine = call->engine;
@@ -54,7 +55,9 @@ int bl_serve_stream(request_rec *r, bl_call_t *call, bl_stream_t *s,
     plan.wants_whole = call->form.wants_whole;
     plan.is_ascii = call->form.is_ascii;
     bl_call_forget_json(r, call);
-    return bl_sink_serve(r, &plan);
+    rc = bl_sink_serve(r, &plan);
+    return rc == DECLINED ? bl_call_problem(r, call, BL_E_OVERLOADED, NULL)
+                          : rc;
 }
 
 /* --- where a reader begins ---------------------------------------------- */

@@ -169,6 +169,7 @@ static apr_status_t check_type(request_rec *r)
 static apr_status_t class_of_read(apr_status_t rv)
 {
     if (APR_STATUS_IS_TIMEUP(rv)) return BL_E_SLOW_REQUEST;
+    if (rv == APR_ENOMEM) return rv;
     return rv == APR_ENOSPC ? BL_E_BODY_TOO_LARGE : BL_E_BAD_HEADER;
 }
 

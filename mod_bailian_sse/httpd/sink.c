@@ -109,7 +109,7 @@ int bl_sink_serve(request_rec *r, const bl_sink_plan_t *plan)
     }
     if (sink_create(&sink, r, plan) != APR_SUCCESS) {
         bl_stream_unref(plan->stream);
-        return HTTP_SERVICE_UNAVAILABLE;
+        return DECLINED;
     }
     set_headers(r, plan);
     count_reader(sink);

@@ -54,7 +54,8 @@ typedef struct bl_sink_t {
     bl_ms_t stuck_since; /* the client takes too little; 0 = it does not */
 } bl_sink_t;
 
-/* Answers the request by the stream: SUSPENDED, or OK when it is over. */
+/* Answers the request by the stream: SUSPENDED, or OK when it is over;
+ * DECLINED: nothing was answered, there is no memory. */
 int bl_sink_serve(request_rec *r, const bl_sink_plan_t *plan);
 
 /* --- for the two ways --------------------------------------------------- */

@@ -292,6 +292,10 @@ int bl_sink_run_ended(request_rec *r, bl_sink_t *sink)
                         sink->is_over && sink->encoder.is_clean &&
                             bl_sink_pending(sink) <= BL_PASS_BYTES);
     }
+    if (rv == APR_SUCCESS && !sink->has_head && !sink->encoder.is_clean) {
+        bl_sink_destroy(sink); /* no memory: the head can still say so */
+        return DECLINED;
+    }
     close_body(r, sink, rv == APR_SUCCESS);
     bl_sink_destroy(sink);
     return OK;

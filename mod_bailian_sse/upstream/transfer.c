@@ -389,16 +389,16 @@ static apr_status_t check_url(const bl_transfer_plan_t *plan, const char *url)
 {
     CURLU *u = curl_url();
     char *scheme = NULL, *host = NULL, *port = NULL;
+    CURLUcode rc;
     apr_status_t rv = BL_E_UPSTREAM_CONNECT;
 
     if (!u) return APR_ENOMEM;
-    if (curl_url_set(u, CURLUPART_URL, url, CURLU_DISALLOW_USER) == CURLUE_OK &&
-        curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
-        curl_url_get(u, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
-        curl_url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK)
-    {
-        rv = check_target(plan, scheme, host, port);
-    }
+    rc = curl_url_set(u, CURLUPART_URL, url, CURLU_DISALLOW_USER);
+    if (!rc) rc = curl_url_get(u, CURLUPART_SCHEME, &scheme, 0);
+    if (!rc) rc = curl_url_get(u, CURLUPART_HOST, &host, 0);
+    if (!rc) rc = curl_url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT);
+    if (!rc) rv = check_target(plan, scheme, host, port);
+    if (rc == CURLUE_OUT_OF_MEMORY) rv = APR_ENOMEM;
     curl_free(scheme);
     curl_free(host);
     curl_free(port);
