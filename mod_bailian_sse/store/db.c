@@ -37,11 +37,12 @@ struct bl_db_t {
     bl_ms_t wait_ms;
     int (*is_over)(void *ctx);
     void *is_over_ctx;
-    int schema;       /* newest version this code knows; 0 = not asked */
-    int is_full_sync; /* PRAGMA synchronous as it stands */
-    int frames;       /* in the log after our newest commit */
-    int frames_seen;  /* ... when we last made a checkpoint */
-    int is_unsynced;  /* our newest commit may not be on the disk yet */
+    int schema;            /* newest version this code knows; 0 = not asked */
+    sqlite3_int64 changes; /* at the last bl_db_forget_pages() */
+    int is_full_sync;      /* PRAGMA synchronous as it stands */
+    int frames;            /* in the log after our newest commit */
+    int frames_seen;       /* ... when we last made a checkpoint */
+    int is_unsynced;       /* our newest commit may not be on the disk yet */
     void (*committed)(void *ctx, bl_db_t *db); /* may be NULL */
     void *committed_ctx;
 };
@@ -300,6 +301,16 @@ void bl_db_set_schema(bl_db_t *db, int version)
 sqlite3 *bl_db_handle(bl_db_t *db)
 {
     return db->h;
+}
+
+void bl_db_forget_pages(bl_db_t *db)
+{
+    sqlite3_int64 changes;
+
+    if (!db->h) return;
+    changes = sqlite3_total_changes64(db->h);
+    if (changes == db->changes) sqlite3_db_release_memory(db->h);
+    db->changes = changes;
 }
 
 /* --- statements --------------------------------------------------------- */

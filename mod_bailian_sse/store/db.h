@@ -109,6 +109,10 @@ apr_uint64_t bl_db_wal_bytes(const bl_db_t *db);
 /* Are automatic checkpoints off and the lock in use (D06)? */
 int bl_db_is_guarded(bl_db_t *db);
 
+/* Pages that were read or written are kept for the next time (4 MB): forgets
+ * them when no row was changed here since the last call. */
+void bl_db_forget_pages(bl_db_t *db);
+
 sqlite3 *bl_db_handle(bl_db_t *db); /* borrowed */
 
 #endif

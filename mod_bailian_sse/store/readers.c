@@ -102,3 +102,13 @@ void bl_readers_give(bl_readers_t *r, bl_db_t *db, int is_bad)
     pthread_cond_signal(&r->given);
     pthread_mutex_unlock(&r->lock);
 }
+
+void bl_readers_forget_pages(bl_readers_t *r)
+{
+    int i;
+
+    pthread_mutex_lock(&r->lock);
+    for (i = 0; i < r->idle_count; i++)
+        bl_db_forget_pages(r->idle[i]);
+    pthread_mutex_unlock(&r->lock);
+}

@@ -20,5 +20,7 @@ void bl_readers_destroy(bl_readers_t *r); /* when all were given back */
 apr_status_t bl_readers_take(bl_readers_t *r, bl_ms_t wait_ms, bl_db_t **pdb);
 /* A connection that is_bad is closed in place of being kept. */
 void bl_readers_give(bl_readers_t *r, bl_db_t *db, int is_bad);
+/* Of the connections that nobody has: bl_db_forget_pages(). */
+void bl_readers_forget_pages(bl_readers_t *r);
 
 #endif

@@ -137,6 +137,8 @@ static bl_ms_t on_tick(void *ctx, bl_db_t *db, int is_after_do)
     is_slow = s->ticks++ % SLOW_TICKS == 0;
     if (is_slow && bl_recover_is_needed(s, db)) recover_all(s, db);
     if (is_slow) bl_db_checkpoint(db, 1);
+    if (is_slow) bl_db_forget_pages(db);
+    if (is_slow) bl_readers_forget_pages(s->readers);
     return bl_retention_wt_step(s, db, is_slow);
 }
 

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 
 #include <pthread.h>
+#include <sqlite3.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -470,6 +471,37 @@ static void test_store_close_drains_the_queue(void **state)
     env_close(&env);
 }
 
+/* What SQLite keeps of the pages it wrote and read is some megabytes of each
+ * child: all of it goes some seconds after the last answer. */
+static void test_store_forgets_pages_when_nothing_is_written(void **state)
+{
+    static const char *const long_words[] = {"0123456789abcdef", NULL};
+    sqlite3_int64 idle, busy;
+    seen_t seen;
+    env_t env;
+    int i;
+
+    (void)state;
+    env_open(&env);
+    env_settle(env.store);
+    idle = sqlite3_memory_used();
+    for (i = 1; i <= 500; i++) {
+        env_begin(env.store, i, "user:li", "c1", "q");
+        env_say(env.store, i, 1, long_words);
+        env_end(env.store, i, BL_OUTCOME_COMPLETED, "0123456789abcdef", 1);
+    }
+    env_settle(env.store);
+    busy = sqlite3_memory_used();
+    for (i = 1; i <= 500; i++)
+        assert_int_equal(events_after(env.store, i, 0, &seen), APR_SUCCESS);
+    assert_true(busy > idle + 200000);
+    for (i = 0; i < 600 && sqlite3_memory_used() > (idle + busy) / 2; i++)
+        usleep(100 * 1000);
+    assert_true(i < 600);
+    assert_int_equal(events_after(env.store, 500, 0, &seen), APR_SUCCESS);
+    env_close(&env);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -489,6 +521,7 @@ int main(void)
         cmocka_unit_test(test_store_recovers_many),
         cmocka_unit_test(test_store_many_threads_put),
         cmocka_unit_test(test_store_close_drains_the_queue),
+        cmocka_unit_test(test_store_forgets_pages_when_nothing_is_written),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
