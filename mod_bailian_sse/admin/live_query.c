@@ -249,11 +249,11 @@ static int collect(const bl_shm_t *shm, const bl_live_query_t *q, bl_ms_t now,
 
     for (i = 0; i < top; i++) {
         const bl_slot_t *s = &shm->slots[i];
-        apr_uint32_t word = __atomic_load_n(&s->word, __ATOMIC_ACQUIRE);
-        apr_uint32_t phase = bl_slot_get(s, phase);
+        apr_uint32_t phase;
 
-        if (BL_SLOT_STATE(word) != BL_SLOT_TAKEN || phase >= BL_PHASES)
-            continue;
+        if (!bl_slot_is_taken(shm, i)) continue;
+        phase = bl_slot_get(s, phase);
+        if (phase >= BL_PHASES) continue;
         found->total++;
         if (!matches(q, s)) continue;
         found->phases[phase]++;

@@ -43,7 +43,9 @@ static void give_memory_back(bl_engine_t *e)
         bl_reactor_rt_forget_connections(e->reactor);
     }
     for (i = 0; i < sizeof(at) / sizeof(at[0]); i++) {
-        if (e->idle_ticks == at[i]) malloc_trim(0);
+        if (e->idle_ticks != at[i]) continue;
+        bl_slots_give_back(e->conf.shm, e->child);
+        malloc_trim(0);
     }
 }
 

@@ -77,8 +77,8 @@ static void put_list(request_rec *r, const bl_shm_t *shm)
              "</tr>\n",
              r);
     for (i = 0; i < top && n < LIST_MOST; i++) {
+        if (!bl_slot_is_taken(shm, i)) continue;
         bl_slot_copy(&slot, &shm->slots[i]);
-        if (BL_SLOT_STATE(slot.word) != BL_SLOT_TAKEN) continue;
         put_row(r, shm, &slot);
         n++;
     }

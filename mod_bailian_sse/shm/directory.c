@@ -5,6 +5,7 @@
 #include "base/errors.h"
 #include "crypto/token.h"
 #include "process.h"
+#include "slot_words.h"
 
 #include <sched.h>
 #include <string.h>
@@ -122,21 +123,20 @@ static void keep_counters(bl_shm_t *shm, bl_child_t *child)
     }
 }
 
-static apr_uint32_t word_of(const bl_slot_t *slot)
-{
-    return __atomic_load_n(&slot->word, __ATOMIC_SEQ_CST);
-}
-
 static int free_slots_of(bl_shm_t *shm, int child)
 {
-    int i, n = 0;
+    apr_uint32_t i;
+    int n = 0;
 
     for (i = 0; i < BL_DIRECTORY_SLOTS; i++) {
-        bl_slot_t *slot = &shm->slots[i];
-        apr_uint32_t word = word_of(slot);
+        apr_uint32_t word = bl_slot_word(shm, i);
 
         if (!word || (int)BL_SLOT_CHILD(word) != child) continue;
-        bl_slot_release(shm, slot);
+        if (BL_SLOT_STATE(word) == BL_SLOT_EMPTYING) { /* no stream's */
+            bl_slot_set_word(shm, i, 0);
+            continue;
+        }
+        bl_slot_release(shm, &shm->slots[i]);
         n++;
     }
     return n;
@@ -203,12 +203,12 @@ static int count_principal(const bl_shm_t *shm, apr_uint64_t hash)
 }
 
 /* Of this process: below it no slot is known to be free. Low slots first, so
- * that what is searched as a whole stays short. */
+ * that what is searched as a whole stays short, and few pages are in use. */
 static apr_uint32_t hint;
 
 static void raise_top(bl_shm_t *shm, apr_uint32_t top)
 {
-    apr_uint32_t now = __atomic_load_n(&shm->top, __ATOMIC_RELAXED);
+    apr_uint32_t now = __atomic_load_n(&shm->top, __ATOMIC_SEQ_CST);
 
     while (now < top &&
            !__atomic_compare_exchange_n(&shm->top, &now, top, 0,
@@ -216,22 +216,25 @@ static void raise_top(bl_shm_t *shm, apr_uint32_t top)
         ;
 }
 
+static void note_used(bl_shm_t *shm, apr_uint32_t i)
+{
+    apr_uint32_t *was_used = &shm->was_used[i / BL_CHUNK_SLOTS];
+
+    /* Only read by most: it shares its line with the others' */
+    if (!__atomic_load_n(was_used, __ATOMIC_SEQ_CST))
+        __atomic_store_n(was_used, 1, __ATOMIC_SEQ_CST);
+}
+
 static bl_slot_t *claim(bl_shm_t *shm, int child, apr_uint32_t *pindex)
 {
-    apr_uint32_t asking = BL_SLOT_WORD(BL_SLOT_ASKING, (apr_uint32_t)child);
     apr_uint32_t from = __atomic_load_n(&hint, __ATOMIC_RELAXED);
     apr_uint32_t i;
 
     for (i = 0; i < BL_DIRECTORY_SLOTS; i++) {
         apr_uint32_t at = (from + i) % BL_DIRECTORY_SLOTS;
-        apr_uint32_t word = 0;
 
-        if (word_of(&shm->slots[at]) ||
-            !__atomic_compare_exchange_n(&shm->slots[at].word, &word, asking, 0,
-                                         __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
-        {
-            continue;
-        }
+        if (!bl_slot_claim(shm, at, BL_SLOT_ASKING, child)) continue;
+        note_used(shm, at);
         __atomic_add_fetch(&shm->children[child].live, 1, __ATOMIC_SEQ_CST);
         __atomic_store_n(&hint, at + 1, __ATOMIC_RELAXED);
         raise_top(shm, at + 1);
@@ -252,8 +255,7 @@ static apr_status_t fill_in(bl_slot_t *slot, const bl_slot_ask_t *ask,
     if (rv != APR_SUCCESS) return rv;
     for (i = 0; i < 4; i++)
         id[SLOT_AT + i] = (unsigned char)(index >> (8 * i));
-    memset((char *)slot + sizeof(slot->word), 0,
-           sizeof(*slot) - sizeof(slot->word));
+    memset(slot, 0, sizeof(*slot));
     memcpy(slot->id, id, sizeof(id));
     slot->child = (apr_uint32_t)ask->child;
     slot->started_at = now;
@@ -270,12 +272,12 @@ static apr_status_t fill_in(bl_slot_t *slot, const bl_slot_ask_t *ask,
  * higher one then waits for what becomes of the lower. */
 
 /* What this slot says once nobody asks for it any more; 0 = free. */
-static apr_uint32_t settled_word(const bl_slot_t *slot)
+static apr_uint32_t settled_word(const bl_shm_t *shm, apr_uint32_t i)
 {
     bl_ms_t until = bl_clock_ms() + SETTLE_MS;
     apr_uint32_t word;
 
-    while (BL_SLOT_STATE(word = word_of(slot)) == BL_SLOT_ASKING &&
+    while (BL_SLOT_STATE(word = bl_slot_word(shm, i)) == BL_SLOT_ASKING &&
            bl_clock_ms() < until)
     {
         sched_yield();
@@ -298,7 +300,7 @@ static int id_of_holder(const bl_shm_t *shm, apr_uint32_t i,
 {
     id_text(&shm->slots[i], id);
     return has_key(shm, i, ask) &&
-           BL_SLOT_STATE(word_of(&shm->slots[i])) == BL_SLOT_TAKEN;
+           BL_SLOT_STATE(bl_slot_word(shm, i)) == BL_SLOT_TAKEN;
 }
 
 /* APR_SUCCESS: the key is mine. APR_EEXIST: *pother has it, or asks for it and
@@ -312,9 +314,9 @@ static apr_status_t look_for_key(bl_shm_t *shm, const bl_slot_ask_t *ask,
     for (i = 0; i < top; i++) {
         if (i == mine || !has_key(shm, i, ask)) continue;
         *pother = i;
-        word = word_of(&shm->slots[i]);
+        word = bl_slot_word(shm, i);
         if (BL_SLOT_STATE(word) == BL_SLOT_ASKING && i > mine) {
-            word = settled_word(&shm->slots[i]);
+            word = settled_word(shm, i);
             if (BL_SLOT_STATE(word) == BL_SLOT_ASKING) return BL_E_OVERLOADED;
         }
         if (word && has_key(shm, i, ask)) return APR_EEXIST;
@@ -418,9 +420,8 @@ static apr_status_t take_once(bl_shm_t *shm, const bl_slot_ask_t *ask,
         return rv;
     }
     id_text(slot, id);
-    __atomic_store_n(&slot->word,
-                     BL_SLOT_WORD(BL_SLOT_TAKEN, (apr_uint32_t)ask->child),
-                     __ATOMIC_SEQ_CST);
+    bl_slot_set_word(shm, index,
+                     BL_SLOT_WORD(BL_SLOT_TAKEN, (apr_uint32_t)ask->child));
     *pslot = slot;
     return APR_SUCCESS;
 }
@@ -437,7 +438,7 @@ apr_status_t bl_slot_take(bl_shm_t *shm, const bl_slot_ask_t *ask,
         if (bl_slot_count(shm) >= ask->most_all) return BL_E_OVERLOADED;
         rv = take_once(shm, ask, pslot, id, &other);
         if (rv != APR_EEXIST || other == BL_DIRECTORY_SLOTS) return rv;
-        word = settled_word(&shm->slots[other]);
+        word = settled_word(shm, other);
         if (BL_SLOT_STATE(word) == BL_SLOT_TAKEN &&
             id_of_holder(shm, other, ask, id)) {
             return APR_EEXIST;
@@ -459,12 +460,12 @@ void bl_slot_release(bl_shm_t *shm, bl_slot_t *slot)
 {
     apr_uint32_t index = (apr_uint32_t)(slot - shm->slots);
     apr_uint32_t from = __atomic_load_n(&hint, __ATOMIC_RELAXED);
-    apr_uint32_t child = BL_SLOT_CHILD(word_of(slot));
+    apr_uint32_t child = BL_SLOT_CHILD(bl_slot_word(shm, index));
 
     __atomic_store_n(&shm->principal_hash[index], 0, __ATOMIC_SEQ_CST);
     __atomic_store_n(&shm->request_hash[index], 0, __ATOMIC_SEQ_CST);
     __atomic_sub_fetch(&shm->children[child].live, 1, __ATOMIC_SEQ_CST);
-    __atomic_store_n(&slot->word, 0, __ATOMIC_SEQ_CST);
+    bl_slot_set_word(shm, index, 0);
     if (index < from) __atomic_store_n(&hint, index, __ATOMIC_RELAXED);
 }
 
@@ -481,7 +482,7 @@ bl_slot_t *bl_slot_find(bl_shm_t *shm, const char *id, int *pchild,
         index = index << 8 | bytes[SLOT_AT + i];
     if (index >= BL_DIRECTORY_SLOTS) return NULL;
     slot = &shm->slots[index];
-    word = word_of(slot);
+    word = bl_slot_word(shm, index);
     if (BL_SLOT_STATE(word) != BL_SLOT_TAKEN ||
         memcmp(slot->id, bytes, sizeof(bytes)) ||
         BL_SLOT_CHILD(word) >= BL_SHM_CHILDREN)
@@ -491,6 +492,11 @@ bl_slot_t *bl_slot_find(bl_shm_t *shm, const char *id, int *pchild,
     *pchild = (int)BL_SLOT_CHILD(word);
     *pchild_id = shm->children[*pchild].child_id;
     return slot;
+}
+
+int bl_slot_is_taken(const bl_shm_t *shm, apr_uint32_t index)
+{
+    return BL_SLOT_STATE(bl_slot_word(shm, index)) == BL_SLOT_TAKEN;
 }
 
 /* Word by word: a plain copy may be made of reads of any size. */

@@ -58,6 +58,14 @@ int bl_slot_was_recent(const bl_shm_t *shm, const char *id);
 bl_slot_t *bl_slot_find(bl_shm_t *shm, const char *id, int *pchild,
                         apr_int64_t *pchild_id);
 
+/* Does a stream have this slot? Nobody looks into one that is free: its page
+ * may have been given back. */
+int bl_slot_is_taken(const bl_shm_t *shm, apr_uint32_t index);
+
+/* Gives back the pages of slots that nobody has: after many streams. Any
+ * number of children may at once, while others take slots. */
+void bl_slots_give_back(bl_shm_t *shm, int child);
+
 /* A copy of a slot that changes meanwhile, to be read at leisure: each number
  * in it is whole. */
 void bl_slot_copy(bl_slot_t *to, const bl_slot_t *from);

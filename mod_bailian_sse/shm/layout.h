@@ -87,10 +87,11 @@ typedef enum {
     BL_PHASE_ENDING
 } bl_phase_t;
 
-/* ASKING: claimed, but its ceilings are still being looked at. The word says
- * also who claimed it, so that both change at once: a slot without an owner,
- * or with the one before, would be freed under whoever is just claiming it. */
-enum { BL_SLOT_FREE, BL_SLOT_ASKING, BL_SLOT_TAKEN };
+/* ASKING: claimed, but its ceilings are still being looked at. EMPTYING: its
+ * memory is being given back (slot_pages.c). The word says also who claimed it,
+ * so that both change at once: a slot without an owner, or with the one before,
+ * would be freed under whoever is just claiming it. */
+enum { BL_SLOT_FREE, BL_SLOT_ASKING, BL_SLOT_TAKEN, BL_SLOT_EMPTYING };
 #define BL_SLOT_WORD(state, child) ((apr_uint32_t)(state) | (child) << 8)
 #define BL_SLOT_STATE(word) ((word)&0xffu)
 #define BL_SLOT_CHILD(word) ((word) >> 8)
@@ -128,12 +129,12 @@ typedef struct bl_mark_t {
 #define BL_MARKS 24      /* kept of one stream */
 #define BL_MARKS_FIRST 8 /* never overwritten; behind them a ring */
 
-/* One live stream. 688 bytes. */
+/* One live stream. 688 bytes, of who has its word; all zero, without a page,
+ * when nobody has had it for a while: a look at it would give it one. */
 typedef struct bl_slot_t {
-    apr_uint32_t word;  /* BL_SLOT_WORD: taken by compare-and-swap; 0 = free */
-    apr_uint32_t child; /* index into children */
     unsigned char id[BL_ID_BYTES];
-    apr_uint64_t seq; /* newest event */
+    apr_uint32_t child; /* index into children */
+    apr_uint64_t seq;   /* newest event */
     apr_uint64_t bytes;
     apr_uint64_t heartbeats;
     apr_int64_t started_at;   /* wall, microseconds */
@@ -156,6 +157,10 @@ typedef struct bl_slot_t {
     char client[46]; /* INET6_ADDRSTRLEN */
     bl_mark_t marks[BL_MARKS];
 } bl_slot_t;
+
+/* So many slots, 43 pages, are given back at once when nobody has any. */
+#define BL_CHUNK_SLOTS 256
+#define BL_SLOT_CHUNKS (BL_DIRECTORY_SLOTS / BL_CHUNK_SLOTS)
 
 /* In pid: who cleans up after a child that is dead. */
 #define BL_CHILD_CLEANER 0x80000000u
@@ -278,7 +283,7 @@ struct bl_shm_t {
     apr_uint32_t magic;
     apr_uint32_t size; /* of the whole segment: another build is refused */
     unsigned char server_id[16];
-    apr_uint32_t top; /* no slot at or above it was ever used */
+    apr_uint32_t top; /* no slot at or above it is in use */
     apr_uint64_t past[BL_WORDS];
     bl_trend_t trend;
     apr_uint32_t recent_next; /* a ring */
@@ -296,8 +301,11 @@ struct bl_shm_t {
     apr_uint64_t sockets[BL_SOCKET_PLACES]; /* sockets.c */
     apr_uint32_t removal_count;             /* a ring */
     apr_uint64_t removals[BL_REMOVALS];     /* removals.c */
-    /* Beside the slots, dense, because they are searched as a whole: 0 = none
-     */
+    /* Beside the slots, dense, because they are searched as a whole */
+    apr_uint32_t words[BL_DIRECTORY_SLOTS]; /* BL_SLOT_WORD: taken by
+                                               compare-and-swap; 0 = free */
+    apr_uint32_t was_used[BL_SLOT_CHUNKS];  /* since pages were given back */
+    /* 0 = none */
     apr_uint64_t principal_hash[BL_DIRECTORY_SLOTS];
     apr_uint64_t request_hash[BL_DIRECTORY_SLOTS]; /* Idempotency-Key */
     bl_ticket_slot_t tickets[BL_TICKETS];

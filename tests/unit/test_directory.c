@@ -231,7 +231,7 @@ static void test_directory_all_slots_can_be_taken(void **state)
         take(&ask, id);
     }
     for (i = 0; i < BL_DIRECTORY_SLOTS; i++)
-        shm->slots[i].word = BL_SLOT_WORD(BL_SLOT_TAKEN, 0u);
+        shm->words[i] = BL_SLOT_WORD(BL_SLOT_TAKEN, 0u);
     assert_int_equal(bl_slot_take(shm, &ask, &slot, id), BL_E_OVERLOADED);
     bl_slot_release(shm, &shm->slots[BL_DIRECTORY_SLOTS - 1]);
     assert_ptr_equal(take(&ask, id), &shm->slots[BL_DIRECTORY_SLOTS - 1]);
@@ -342,9 +342,10 @@ static void test_directory_leaving_spares_what_another_is_claiming(void **state)
     (void)state;
     bl_slot_release(shm, slot);
     assert_int_equal(slot->child, child);
-    slot->word = BL_SLOT_WORD(BL_SLOT_ASKING, (apr_uint32_t)other);
+    shm->words[slot - shm->slots] =
+        BL_SLOT_WORD(BL_SLOT_ASKING, (apr_uint32_t)other);
     bl_shm_leave(shm, child);
-    assert_int_equal(slot->word,
+    assert_int_equal(shm->words[slot - shm->slots],
                      BL_SLOT_WORD(BL_SLOT_ASKING, (apr_uint32_t)other));
 }
 
@@ -796,7 +797,7 @@ static void test_directory_counts_never_drift(void **state)
     for (i = 0; i < BL_SHM_CHILDREN; i++)
         assert_int_equal(shm->children[i].who, 0);
     for (i = 0; i < BL_DIRECTORY_SLOTS; i++)
-        assert_int_equal(shm->slots[i].word, 0);
+        assert_int_equal(shm->words[i], 0);
     for (i = 0; i < 4; i++) { /* each principal has its whole ceiling again */
         bl_slot_ask_t ask;
         bl_slot_t *slot;
@@ -809,6 +810,157 @@ static void test_directory_counts_never_drift(void **state)
             take(&ask, id);
         assert_int_equal(bl_slot_take(shm, &ask, &slot, id), BL_E_RATE_LIMITED);
     }
+}
+
+/* --- memory given back --------------------------------------------------- */
+
+/* 4096 / 688, and the rest; the first ones do so with something else */
+#define SHARE_A_PAGE 6
+
+static int is_empty(apr_uint32_t from, apr_uint32_t to)
+{
+    static const bl_slot_t none;
+
+    for (; from < to; from++) {
+        if (memcmp(&shm->slots[from], &none, sizeof(none)) != 0) return 0;
+    }
+    return 1;
+}
+
+static apr_uint32_t place_of(const bl_slot_t *slot)
+{
+    return (apr_uint32_t)(slot - shm->slots);
+}
+
+static void test_directory_pages_of_ended_streams_are_given_back(void **state)
+{
+    int child = join(1);
+    bl_slot_ask_t ask = ask_of(child, "user:li");
+    char id[BL_ID_TEXT + 1];
+    apr_uint32_t first, i;
+
+    (void)state;
+    first = place_of(take(&ask, id)); /* and then one after the other */
+    for (i = 1; i < 1000; i++)
+        take(&ask, id);
+    for (i = 0; i < 1000; i++)
+        bl_slot_end(shm, &shm->slots[first + i]);
+    assert_false(is_empty(first + 999, first + 1000)); /* it stays as it was */
+    assert_int_equal(shm->top, first + 1000);
+    bl_slots_give_back(shm, child);
+    assert_true(is_empty(SHARE_A_PAGE, BL_DIRECTORY_SLOTS));
+    assert_int_equal(shm->top, 0); /* nor is it searched any more */
+    assert_ptr_equal(take(&ask, id), &shm->slots[first]);
+    assert_int_equal(shm->top, first + 1);
+}
+
+static void
+test_directory_what_lies_before_the_slots_is_not_given_back(void **s)
+{
+    int child = join(1);
+    bl_slot_ask_t ask = ask_of(child, "user:li");
+    char id[BL_ID_TEXT + 1];
+
+    (void)s;
+    shm->quotas[BL_QUOTAS - 1].hash = 5;
+    bl_slot_release(shm, take(&ask, id));
+    bl_slots_give_back(shm, child);
+    assert_int_equal(shm->quotas[BL_QUOTAS - 1].hash, 5);
+}
+
+static void test_directory_streams_that_run_keep_their_pages(void **state)
+{
+    static const apr_uint32_t runs[] = {300, 511, 900};
+    static char ids[1200][BL_ID_TEXT + 1];
+    int child = join(1), found_child, k;
+    bl_slot_ask_t ask = ask_of(child, "user:li");
+    apr_uint32_t first, i, chunk, from, to;
+    apr_int64_t child_id;
+
+    (void)state;
+    first = place_of(take(&ask, ids[0]));
+    for (i = 1; i < 1200; i++)
+        take(&ask, ids[i]);
+    for (i = 0; i < 1200; i++) {
+        if (i == 300 || i == 511 || i == 900) continue;
+        bl_slot_end(shm, &shm->slots[first + i]);
+    }
+    bl_slots_give_back(shm, child);
+    for (k = 0; k < 3; k++) {
+        const bl_slot_t *slot =
+            bl_slot_find(shm, ids[runs[k]], &found_child, &child_id);
+
+        assert_ptr_equal(slot, &shm->slots[first + runs[k]]);
+        assert_string_equal(slot->owner, "user:li");
+    }
+    for (chunk = 0; chunk < BL_SLOT_CHUNKS; chunk++) {
+        from = chunk * BL_CHUNK_SLOTS;
+        to = from + BL_CHUNK_SLOTS;
+        for (k = 0; k < 3; k++) {
+            i = first + runs[k];
+            if (i + SHARE_A_PAGE >= from && i < to + SHARE_A_PAGE) break;
+        }
+        if (k == 3) assert_true(is_empty(from ? from : SHARE_A_PAGE, to));
+    }
+    assert_true(shm->top > first + 900);
+    assert_int_equal(bl_slot_count(shm), 3);
+}
+
+/* Often all slots are free for a moment, and then their page is taken away just
+ * when the next one wants it. 1: a slot was changed under who had it. */
+static int live_and_give_back(unsigned seed, int steps)
+{
+    char id[BL_ID_TEXT + 1], text[BL_ID_TEXT + 1];
+    int child, i;
+
+    if (bl_shm_join(shm, seed, &child) != APR_SUCCESS) return 1;
+    for (i = 0; i < steps; i++) {
+        bl_slot_ask_t ask = ask_of(child, "user:li");
+        bl_slot_t *slot;
+
+        bl_slots_give_back(shm, child);
+        if (bl_slot_take(shm, &ask, &slot, id) != APR_SUCCESS) return 1;
+        slot->bytes = seed;
+        sched_yield();
+        bl_hex(text, slot->id, BL_ID_BYTES);
+        if (strcmp(text, id) || strcmp(slot->owner, "user:li") ||
+            slot->bytes != seed || shm->top <= place_of(slot))
+        {
+            return 1;
+        }
+        bl_slot_release(shm, slot);
+        if (i % 50 == 0) bl_shm_reclaim(shm);
+    }
+    bl_shm_leave(shm, child);
+    return 0;
+}
+
+static void test_directory_pages_are_never_taken_from_who_runs(void **state)
+{
+    pid_t steady[3], victim;
+    int i, status;
+
+    (void)state;
+    for (i = 0; i < 3; i++) {
+        steady[i] = fork();
+        if (!steady[i]) _exit(live_and_give_back(1u + (unsigned)i, 5000));
+    }
+    for (i = 0; i < 30; i++) {
+        victim = fork();
+        if (!victim) _exit(live_and_give_back(9, PLENTY));
+        usleep(1000 + (useconds_t)i * 100); /* any moment will do */
+        kill(victim, SIGKILL);
+        waitpid(victim, &status, 0);
+    }
+    for (i = 0; i < 3; i++)
+        assert_true(expect_clean_exit(steady[i]));
+    bl_shm_reclaim(shm);
+    assert_int_equal(bl_slot_count(shm), 0);
+    bl_slots_give_back(shm, join(1));
+    assert_int_equal(shm->top, 0);
+    for (i = 0; i < BL_DIRECTORY_SLOTS; i++)
+        assert_int_equal(shm->words[i], 0);
+    assert_true(is_empty(SHARE_A_PAGE, BL_DIRECTORY_SLOTS));
 }
 
 #define with_shm(test)                                                         \
@@ -840,6 +992,10 @@ int main(void)
         with_shm(test_directory_reused_pid_does_not_keep_a_dead_childs_slots),
         with_shm(test_directory_child_of_unknown_age_is_judged_by_its_pid),
         with_shm(test_directory_counts_never_drift),
+        with_shm(test_directory_pages_of_ended_streams_are_given_back),
+        with_shm(test_directory_what_lies_before_the_slots_is_not_given_back),
+        with_shm(test_directory_streams_that_run_keep_their_pages),
+        with_shm(test_directory_pages_are_never_taken_from_who_runs),
         with_shm(test_directory_ceiling_of_all_holds_in_a_race),
         with_shm(test_directory_ceiling_of_a_principal_holds_in_a_race),
         with_shm(test_directory_ceiling_of_a_child_holds_in_a_race),
