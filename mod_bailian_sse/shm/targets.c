@@ -54,20 +54,26 @@ static bl_place_t *make_place(bl_place_t *places, unsigned n, apr_uint64_t name)
 {
     unsigned from = begin_of(name, n), i;
     bl_place_t *oldest;
+    apr_uint64_t old; /* its name when it was chosen: it may change meanwhile */
 
-    for (;;) {
-        oldest = &places[from];
-        for (i = 0; i < n; i++) {
+    do {
+        oldest = NULL;
+        old = name;
+        for (i = 0; i < n && old; i++) {
             bl_place_t *place = &places[(from + i) % n];
+            apr_uint64_t there =
+                __atomic_load_n(&place->name, __ATOMIC_ACQUIRE);
 
-            if (!get(place->name)) {
-                oldest = place;
-                break;
+            if (there == name) return place; /* made just now */
+            if (there && oldest &&
+                get(place->last_used) >= get(oldest->last_used)) {
+                continue;
             }
-            if (get(place->last_used) < get(oldest->last_used)) oldest = place;
+            oldest = place;
+            old = there;
         }
-        if (take_place(oldest, get(oldest->name), name)) return oldest;
-    }
+    } while (!take_place(oldest, old, name));
+    return oldest;
 }
 
 static bl_place_t *place_of(bl_place_t *places, unsigned n, apr_uint64_t name)
