@@ -20,6 +20,7 @@ from env.certs import Authority
 from env.environment import (BODY, FRESH, HASTY, PLAIN_BODY, QUICK, Database,
                              Env, Tool)
 from env.faults import Faults, compile_shim
+from env.group import Group
 from env.server import Httpd, Settings
 from env.traps import Traps
 
@@ -105,6 +106,8 @@ class Servers:
         server = Httpd(settings, self.cert)
         if settings["faults"]:
             server.faults = Faults(server.dir, self.shim("faults"))
+        if settings["memory_limit"]:
+            server.group = Group(settings["memory_limit"])
         if not build.is_slow():  # a sanitizer tells by itself
             server.crashes = self.shim("crashes")
         chosen = {name: settings[name]

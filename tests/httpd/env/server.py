@@ -73,7 +73,7 @@ MaxConnectionsPerChild {connections_per_child}
 
 DEFAULTS = {"mpm": "event", "children": 1, "threads": 32, "factor": 8,
             "timeout": 60, "connections_per_child": 0, "with_module": True,
-            "faults": False,
+            "faults": False, "memory_limit": None,
             "log_level": "info bailian_sse:trace2", "extra": "",
             "locations": "", "global_extra": "",
             "network": "BailianAllowNetwork 127.0.0.0/8"}
@@ -125,6 +125,7 @@ class Httpd:
         os.chown(self.path("data"), owner.pw_uid, owner.pw_gid)
         self.faults = None  # env/faults.py
         self.crashes = None  # the library of shim/crashes.c
+        self.group = None  # env/group.py
         self.log = ErrorLog(self)
 
     def environment(self):
@@ -195,7 +196,8 @@ class Httpd:
         ready = self.log.count("resuming normal operations")
         with open(self.path("console"), "ab") as console:
             self.process = subprocess.Popen(
-                build.runner(self.path("reports"))
+                (self.group.runner() if self.group else [])
+                + build.runner(self.path("reports"))
                 + self.command("-DFOREGROUND"), stdout=console,
                 stderr=console, stdin=subprocess.DEVNULL,
                 start_new_session=True,
@@ -264,6 +266,8 @@ class Httpd:
     def remove(self):
         for sock in self.reserved:
             sock.close()
+        if self.group:
+            self.group.remove()
         shutil.rmtree(self.dir, ignore_errors=True)
 
     # --- what can be counted ------------------------------------------------
