@@ -19,7 +19,7 @@ from env.bailian import Bailian
 from env.certs import Authority
 from env.environment import (BODY, FRESH, HASTY, PLAIN_BODY, QUICK, Database,
                              Env, Tool)
-from env.faults import Faults, compile_shim
+from env.faults import Faults, Kills, compile_shim
 from env.group import Group
 from env.server import Httpd, Settings
 from env.traps import Traps
@@ -108,6 +108,8 @@ class Servers:
             server.faults = Faults(server.dir, self.shim("faults"))
         if settings["memory_limit"]:
             server.group = Group(settings["memory_limit"])
+        if settings["kills"]:
+            server.kills = Kills(server.dir, self.shim("kill_at"))
         if not build.is_slow():  # a sanitizer tells by itself
             server.crashes = self.shim("crashes")
         chosen = {name: settings[name]

@@ -2,15 +2,19 @@
 """Several processes on one database: D06, D10, P12."""
 import os
 import random
-import shutil
+import signal
 import sqlite3
 import subprocess
+import sys
 import tempfile
 import time
 
 import pytest
 
-from conftest import SLOW
+from conftest import ROOT, SLOW
+
+sys.path.append(os.path.join(ROOT, "tests", "httpd"))
+from env.faults import Kills  # noqa: E402
 
 # Where SQLite's fault was repaired: 3.51.3, and in two older series.
 REPAIRED = ((3, 51, 3), (3, 50, 7), (3, 44, 6))
@@ -55,9 +59,10 @@ def test_d06_with_the_lock_nothing_is_lost(env, writers, checkpointers):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def worker(env, first):
+def worker(env, first, **variables):
     return subprocess.Popen([env.program("store_worker"), env.db, str(first)],
-                            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+                            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                            env=dict(os.environ, **variables))
 
 
 def acknowledged(out, first):
@@ -98,31 +103,24 @@ def test_d10_kill_at_random_times_loses_nothing_acknowledged(env):
     assert set(outcomes.values()) <= {1, 6}
 
 
-CALLS = "pwrite64,fdatasync,fsync,ftruncate,fallocate,fcntl"
-
-
-# P02: killed at each system call that changes a file, in turn: each transaction
-# is there whole or not at all, and what was acknowledged is there.
-@pytest.mark.skipif(not shutil.which("strace"), reason="needs strace")
+# P02: killed at each system call that changes or locks a file, in turn: each
+# transaction is there whole or not at all, and what was acknowledged is there.
 def test_p02_kill_at_each_system_call(env):
     env.ready()
-    points = range(1, 201) if SLOW else range(1, 201, 11)
+    kills = Kills(env.dir)
     expected = set()
-    killed = 0
+    points = range(1, 201) if SLOW else [n * (n + 1) // 2 for n in range(1, 12)]
     for point in points:
-        first = point * 1000
-        process = subprocess.Popen(
-            ["strace", "-f", "-qq", "-e", "trace=" + CALLS, "-e",
-             "inject=%s:signal=SIGKILL:when=%d" % (CALLS, point),
-             "-o", os.devnull, env.program("store_worker"), env.db, str(first), "100"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        first = point * 1000000
+        # With nobody to kill it, until something is acknowledged.
+        process = worker(env, first, BL_KILL_AT=kills.path)
+        expected.update(range(first, int(process.stdout.readline()) + 1))
+        kills.set("left", point)
         # Its input stays open, or the worker would end by itself.
-        out = process.stdout.read()
-        process.communicate(timeout=60)
-        killed += process.returncode != 0
+        assert process.wait(120) == -signal.SIGKILL
+        out, _ = process.communicate()
         expected.update(acknowledged(out, first))
         env.run("db", "check")
-    assert killed > len(points) / 2
     outcomes = {int.from_bytes(row[0], "big"): row[1]
                 for row in env.sql("SELECT stream_id, outcome FROM stream")}
     assert not [n for n in expected if outcomes.get(n) != 1]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""faults - what the library that is preloaded into httpd (shim/faults.c) does.
+"""faults - what the libraries that are preloaded into httpd do.
 
     faults.set("wall_s", 3600)
 
@@ -11,10 +11,6 @@ import struct
 import subprocess
 
 SHIM = os.path.join(os.path.dirname(__file__), "..", "shim")
-# The order is that of the struct there.
-NAMES = ("wall_s", "boot_ms", "stuck", "no_random", "no_threads",
-         "crash_reactor", "crash_writer", "crash_request", "files",
-         "stuck_seen", "late_ms", "silent_names")
 WORD = struct.Struct("l")
 
 
@@ -27,9 +23,14 @@ def compile_shim(directory, name):
     return path
 
 
-class Faults:
-    def __init__(self, directory, library):
-        self.path = os.path.join(directory, "faults")
+class Words:
+    """Words that a process under test and the test share by a file."""
+
+    NAMES = ()  # in the order of the struct of the library
+    VARIABLE = ""
+
+    def __init__(self, directory, library=None):
+        self.path = os.path.join(directory, self.VARIABLE)
         self.library = library
         with open(self.path, "wb") as file:
             file.write(bytes(4096))
@@ -38,17 +39,36 @@ class Faults:
             self.words = mmap.mmap(file.fileno(), 4096)
 
     def set(self, name, value=1):
-        WORD.pack_into(self.words, NAMES.index(name) * WORD.size, int(value))
+        WORD.pack_into(self.words, self.NAMES.index(name) * WORD.size,
+                       int(value))
 
     def get(self, name):
-        return WORD.unpack_from(self.words, NAMES.index(name) * WORD.size)[0]
+        return WORD.unpack_from(self.words,
+                                self.NAMES.index(name) * WORD.size)[0]
 
     def clear(self):
-        for name in NAMES:
+        for name in self.NAMES:
             self.set(name, 0)
 
     def environment(self, known):
         """For httpd: a sanitizer's library stays the first."""
         before = known.get("LD_PRELOAD")
-        return dict(known, BL_FAULTS=self.path,
-                    LD_PRELOAD=" ".join(filter(None, (before, self.library))))
+        found = dict(known, **{self.VARIABLE: self.path})
+        found["LD_PRELOAD"] = " ".join(filter(None, (before, self.library)))
+        return found
+
+
+class Faults(Words):
+    """shim/faults.c"""
+
+    NAMES = ("wall_s", "boot_ms", "stuck", "no_random", "no_threads",
+             "crash_reactor", "crash_writer", "crash_request", "files",
+             "stuck_seen", "late_ms", "silent_names")
+    VARIABLE = "BL_FAULTS"
+
+
+class Kills(Words):
+    """shim/kill_at.c"""
+
+    NAMES = ("left", "of_writer")
+    VARIABLE = "BL_KILL_AT"
