@@ -278,6 +278,7 @@ def test_p16_machine_that_slept_10_min_ends_its_streams_once(env, faults):
         assert stream.ended in ("cut", "reset")
         stream = env.resume(stream, after=max(stream.seqs), user="held")
     assert stream.code == "upstream_stalled"
+    env.log.wait_for("BL1304")  # a thread of its own writes the log
     assert len(env.log.lines("BL1304")) == 1
     assert env.server.children() == [child]
     answers_again(env)
