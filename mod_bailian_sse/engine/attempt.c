@@ -242,11 +242,13 @@ static apr_status_t on_emit(void *ctx, const bl_event_t *ev)
     return APR_SUCCESS;
 }
 
-static int on_is_blocked(void *ctx)
+static int on_is_blocked(void *ctx, size_t more)
 {
     bl_live_t *live = ctx;
 
-    if (!bl_stream_rt_is_blocked(live->stream, live->was_paused)) return 0;
+    if (!bl_stream_rt_is_blocked(live->stream, live->was_paused, more)) {
+        return 0;
+    }
     if (!live->was_paused) {
         live->was_paused = 1;
         __atomic_store_n(&live->stream->is_paused, 1, __ATOMIC_SEQ_CST);
@@ -398,7 +400,9 @@ void bl_attempt_rt_start(bl_live_t *live)
 
 void bl_attempt_rt_look_at_pause(bl_live_t *live)
 {
-    if (!live->was_paused || bl_stream_rt_is_blocked(live->stream, 1)) return;
+    if (!live->was_paused || bl_stream_rt_is_blocked(live->stream, 1, 0)) {
+        return;
+    }
     live->was_paused = 0;
     __atomic_store_n(&live->stream->is_paused, 0, __ATOMIC_SEQ_CST);
     bl_live_set_phase(live, BL_PHASE_STREAMING);

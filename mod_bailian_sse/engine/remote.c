@@ -206,7 +206,7 @@ static void on_socket(void *ctx, unsigned events)
 
 static void look_at_queue(bl_mirror_t *m)
 {
-    m->is_held = bl_stream_rt_is_blocked(m->stream, m->is_held);
+    m->is_held = bl_stream_rt_is_blocked(m->stream, m->is_held, READ_BYTES);
     __atomic_store_n(&m->stream->is_paused, m->is_held, __ATOMIC_SEQ_CST);
     bl_watch_rt_set(m->engine->reactor, &m->watch, m->fd,
                     m->is_held ? 0 : EPOLLIN);

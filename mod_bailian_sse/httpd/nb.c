@@ -58,6 +58,7 @@ static apr_status_t give_rest(bl_nb_t *nb, ap_filter_t *core)
     APR_BRIGADE_INSERT_TAIL(
         nb->rest, apr_bucket_transient_create(gathered.data, gathered.len,
                                               c->bucket_alloc));
+    nb->given = gathered.len;
     rv = ap_pass_brigade(core, nb->rest);
     apr_brigade_cleanup(nb->rest);
     return rv;

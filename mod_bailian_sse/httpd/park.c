@@ -426,6 +426,11 @@ int bl_park_rt_can_write(const bl_park_t *p)
     return p->is_ours && !p->is_blocked && !p->is_gone && !p->is_finishing;
 }
 
+size_t bl_park_rt_held(const bl_park_t *p)
+{
+    return p->is_blocked ? p->ctx->nb.given : 0;
+}
+
 int bl_park_rt_is_ours(const bl_park_t *p)
 {
     return p->is_ours && !p->is_gone && !p->is_finishing;

@@ -51,6 +51,8 @@ int bl_park_is_possible(request_rec *r);
 apr_status_t bl_park_rt_write(bl_park_t *p, const char *data, size_t len,
                               int is_last);
 int bl_park_rt_can_write(const bl_park_t *p);
+/* Bytes that were written and that the socket has not taken yet, at most. */
+size_t bl_park_rt_held(const bl_park_t *p);
 
 /* Before any byte was written: "102 Processing", for a probe that has nothing
  * else to say. */

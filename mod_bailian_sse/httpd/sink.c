@@ -288,6 +288,24 @@ void bl_sink_sent(bl_sink_t *sink, size_t n)
     sink->stuck_since = 0;
 }
 
+void bl_sink_keep_pending(bl_sink_t *sink, bl_buf_t *spare)
+{
+    size_t n = bl_sink_pending(sink);
+    bl_buf_t kept;
+
+    if (n > sink->out.size / 2) return;
+    bl_buf_init(&kept, OUT_LIMIT);
+    bl_buf_count(&kept, sink->out.budget);
+    if (n && bl_buf_append(&kept, bl_sink_bytes(sink), n) != APR_SUCCESS) {
+        return; /* then it stays where it is */
+    }
+    bl_buf_clear(&sink->out);
+    if (spare) bl_buf_hand_over(&sink->out, spare);
+    bl_buf_release(&sink->out);
+    sink->out = kept;
+    sink->sent = 0;
+}
+
 int bl_sink_beat(bl_sink_t *sink, bl_ms_t now, int is_now)
 {
     const bl_encoder_kind_t *kind = sink->encoder.kind;
@@ -337,7 +355,7 @@ int bl_sink_is_slow(bl_sink_t *sink, bl_ms_t now)
 {
     size_t low = sink->plan.stream->queue_bytes / 100 * BL_QUEUE_LOW_PERCENT;
 
-    bl_cursor_set_unsent(&sink->cursor, bl_sink_pending(sink));
+    bl_cursor_set_unsent(&sink->cursor, bl_sink_pending(sink) + sink->below);
     if (!bl_sink_pending(sink) ||
         (bl_cursor_lag(&sink->cursor) <= low && !sink->is_over))
     {

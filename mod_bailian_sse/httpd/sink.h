@@ -44,6 +44,7 @@ typedef struct bl_sink_t {
     bl_cursor_t cursor;
     bl_buf_t out;
     size_t sent;         /* of out */
+    size_t below;        /* sent, and not taken by the socket */
     int has_head;        /* of the response: it has left */
     int has_content;     /* the early heartbeat is over */
     int has_more;        /* of the event that was encoded last */
@@ -73,6 +74,10 @@ apr_status_t bl_sink_fill(bl_sink_t *sink, bl_ms_t now);
 size_t bl_sink_pending(const bl_sink_t *sink);
 const char *bl_sink_bytes(const bl_sink_t *sink);
 void bl_sink_sent(bl_sink_t *sink, size_t n);
+
+/* A client that takes no more now keeps no larger buffer than what is for it;
+ * spare (or NULL) gets the larger one if it has none. */
+void bl_sink_keep_pending(bl_sink_t *sink, bl_buf_t *spare);
 
 /* A heartbeat when it is due, or now. 1 = something was put in. */
 int bl_sink_beat(bl_sink_t *sink, bl_ms_t now, int is_now);

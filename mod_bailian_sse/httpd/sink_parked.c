@@ -73,15 +73,14 @@ static void tell_lag(parked_t *p)
 {
     bl_stream_t *s = p->sink->plan.stream;
 
+    p->sink->below = bl_park_rt_held(p->park);
     bl_sink_is_slow(p->sink, now_of(p));
     if (s->is_paused && s->changed) s->changed(s, s->producer);
 }
 
 static void rest(bl_sink_t *sink)
 {
-    if (bl_sink_pending(sink)) return;
-    if (sink->out.size <= SPARE_BYTES) bl_buf_hand_over(&sink->out, &spare);
-    bl_buf_release(&sink->out);
+    bl_sink_keep_pending(sink, sink->out.size <= SPARE_BYTES ? &spare : NULL);
 }
 
 static void pump_some(parked_t *p)

@@ -12,8 +12,8 @@ void bl_cursor_rt_open(bl_cursor_t *c, bl_stream_t *s, apr_uint64_t after,
     c->wake = wake;
     c->ctx = ctx;
     c->unsent_bytes = 0;
-    c->taken_bytes = bl_journal_bytes(s->journal) -
-                     bl_journal_bytes_after(s->journal, after);
+    c->taken_bytes = bl_journal_weight(s->journal) -
+                     bl_journal_weight_after(s->journal, after);
     c->prev = NULL;
     c->next = s->cursors;
     if (c->next) c->next->prev = c;
@@ -56,7 +56,7 @@ apr_status_t bl_cursor_peek(bl_cursor_t *c, bl_event_t *events, int most,
 void bl_cursor_advance(bl_cursor_t *c, const bl_event_t *taken)
 {
     c->after = taken->seq;
-    __atomic_add_fetch(&c->taken_bytes, taken->text_len + taken->fields_len,
+    __atomic_add_fetch(&c->taken_bytes, bl_event_weight(taken),
                        __ATOMIC_RELAXED);
 }
 
@@ -64,7 +64,7 @@ size_t bl_cursor_lag(const bl_cursor_t *c)
 {
     size_t taken = __atomic_load_n(&c->taken_bytes, __ATOMIC_RELAXED);
     size_t unsent = __atomic_load_n(&c->unsent_bytes, __ATOMIC_RELAXED);
-    size_t bytes = bl_journal_bytes(c->stream->journal);
+    size_t bytes = bl_journal_weight(c->stream->journal);
 
     return (bytes > taken ? bytes - taken : 0) + unsent;
 }

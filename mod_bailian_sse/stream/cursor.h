@@ -24,7 +24,7 @@ struct bl_cursor_t {
     bl_cursor_wake_fn *wake;  /* on the reactor; must not close other cursors */
     void *ctx;
     apr_uint64_t after;  /* the reader's: seq of the last event taken */
-    size_t taken_bytes;  /* atomic: journal bytes up to after */
+    size_t taken_bytes;  /* atomic: the journal's weight up to after */
     size_t unsent_bytes; /* atomic: taken, but not yet in the socket */
 };
 
@@ -41,8 +41,8 @@ apr_status_t bl_cursor_peek(bl_cursor_t *c, bl_event_t *events, int most,
                             int *pn);
 void bl_cursor_advance(bl_cursor_t *c, const bl_event_t *taken);
 
-/* Bytes this reader is behind: not yet taken, and taken but not yet sent.
- * Any thread. */
+/* Bytes of memory that wait for this reader: events not yet taken
+ * (bl_event_weight()), and what was taken and not yet sent. Any thread. */
 size_t bl_cursor_lag(const bl_cursor_t *c);
 void bl_cursor_set_unsent(bl_cursor_t *c, size_t bytes);
 

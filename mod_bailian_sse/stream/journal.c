@@ -7,8 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BLOCK_FIRST 512           /* most answers are short */
-#define BLOCK_LARGEST (64 * 1024) /* and none may waste more than this */
+#define BLOCK_FIRST 512 /* most answers are short */
+/* None may waste more than this; with both heads, malloc's too, 8 KiB: what
+ * another one leaves free fits. */
+#define BLOCK_LARGEST (8 * 1024 - sizeof(block_t) - sizeof(size_t))
 #define INDEX_FIRST 16
 #define SLACK_BYTES (64 * 1024)
 #define END_BYTES 260 /* an END event fits, whatever it says */
@@ -41,6 +43,7 @@ struct bl_journal_t {
     apr_uint64_t last;  /* seq of the last event when it jumps, else 0 */
     block_t *newest;
     size_t bytes;      /* written under the lock, read without it */
+    size_t weight;     /* the same: bytes, and the index */
     apr_uint64_t tail; /* the same: seq of the newest event, 0 = none yet */
     size_t limit;
     size_t memory; /* what of it is counted in budget */
@@ -207,6 +210,8 @@ static apr_status_t append_locked(bl_journal_t *j, const bl_event_t *ev)
     j->count++;
     __atomic_store_n(&j->bytes, j->bytes + ev->fields_len + ev->text_len,
                      __ATOMIC_RELEASE);
+    __atomic_store_n(&j->weight, j->weight + bl_event_weight(ev),
+                     __ATOMIC_RELEASE);
     __atomic_store_n(&j->tail, j->first + j->count, __ATOMIC_RELEASE);
     return APR_SUCCESS;
 }
@@ -326,6 +331,16 @@ size_t bl_journal_bytes(const bl_journal_t *j)
     return __atomic_load_n(&j->bytes, __ATOMIC_ACQUIRE);
 }
 
+size_t bl_event_weight(const bl_event_t *ev)
+{
+    return ev->text_len + ev->fields_len + sizeof(entry_t);
+}
+
+size_t bl_journal_weight(const bl_journal_t *j)
+{
+    return __atomic_load_n(&j->weight, __ATOMIC_ACQUIRE);
+}
+
 size_t bl_journal_memory(const bl_journal_t *j)
 {
     bl_journal_t *m = (bl_journal_t *)j; /* the lock is not part of its value */
@@ -337,17 +352,17 @@ size_t bl_journal_memory(const bl_journal_t *j)
     return memory;
 }
 
-size_t bl_journal_bytes_after(bl_journal_t *j, apr_uint64_t after)
+size_t bl_journal_weight_after(bl_journal_t *j, apr_uint64_t after)
 {
     apr_uint64_t i;
     bl_event_t ev;
-    size_t bytes = 0;
+    size_t weight = 0;
 
     pthread_mutex_lock(&j->lock);
     for (i = place_after(j, after); i < j->count; i++) {
         view(&j->index[i], 0, &ev);
-        bytes += ev.text_len + ev.fields_len;
+        weight += bl_event_weight(&ev);
     }
     pthread_mutex_unlock(&j->lock);
-    return bytes;
+    return weight;
 }

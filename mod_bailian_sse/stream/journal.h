@@ -53,8 +53,13 @@ apr_uint64_t bl_journal_tail(const bl_journal_t *j); /* newest seq, 0 = none */
 size_t bl_journal_bytes(const bl_journal_t *j);      /* text + fields so far */
 size_t bl_journal_memory(const bl_journal_t *j);     /* what it holds */
 
-/* Bytes of text and fields in the events after `after`: a reader's lag. */
-size_t bl_journal_bytes_after(bl_journal_t *j, apr_uint64_t after);
+/* What an event takes in memory: text, fields and its place in the index,
+ * which is most of it where an answer comes a word at a time. */
+size_t bl_event_weight(const bl_event_t *ev);
+size_t bl_journal_weight(const bl_journal_t *j); /* of all, without the lock */
+
+/* Of the events after `after`: a reader's lag. */
+size_t bl_journal_weight_after(bl_journal_t *j, apr_uint64_t after);
 
 /* --- the stored form of a run of events (store: stream_event.data) ---------
  * Version 1, little endian, for each event: u8 kind, u32 at_ms, u32 text_len,

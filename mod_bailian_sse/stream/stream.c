@@ -384,10 +384,26 @@ void bl_stream_rt_wake(bl_stream_t *s)
     }
 }
 
-int bl_stream_rt_is_blocked(const bl_stream_t *s, int was)
+static size_t part_of_queue(const bl_stream_t *s, size_t percent)
 {
-    int percent = was ? BL_QUEUE_LOW_PERCENT : BL_QUEUE_HIGH_PERCENT;
-    size_t mark = s->queue_bytes / 100 * (size_t)percent;
+    return s->queue_bytes / 100 * percent;
+}
+
+/* So early that more bytes still fit; where the queue is no larger than that,
+ * in the middle between both marks. */
+static size_t high_mark(const bl_stream_t *s, size_t more)
+{
+    size_t high = part_of_queue(s, BL_QUEUE_HIGH_PERCENT);
+    size_t middle =
+        part_of_queue(s, (BL_QUEUE_HIGH_PERCENT + BL_QUEUE_LOW_PERCENT) / 2);
+
+    return high > middle + more ? high - more : middle;
+}
+
+int bl_stream_rt_is_blocked(const bl_stream_t *s, int was, size_t more)
+{
+    size_t mark =
+        was ? part_of_queue(s, BL_QUEUE_LOW_PERCENT) : high_mark(s, more);
     const bl_cursor_t *c;
 
     /* Nobody reads: what is kept is bounded by the journal's own ceiling. */

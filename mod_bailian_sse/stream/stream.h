@@ -131,9 +131,10 @@ void bl_stream_rt_lose(bl_stream_t *s);
 /* Wakes every cursor once for all events since the last time. */
 void bl_stream_rt_wake(bl_stream_t *s);
 
-/* Should the producer hold back? Yes when every reader is above the high
- * mark; no again when one is below the low mark. was: the answer so far. */
-int bl_stream_rt_is_blocked(const bl_stream_t *s, int was);
+/* Should the producer hold back? Yes when more bytes would take every reader
+ * above the high mark; no again when one is below the low mark. was: the answer
+ * so far. */
+int bl_stream_rt_is_blocked(const bl_stream_t *s, int was, size_t more);
 
 /* Bytes that the reader furthest behind has not got yet. */
 size_t bl_stream_rt_lag(const bl_stream_t *s);

@@ -10,10 +10,13 @@
 #include <strings.h>
 #include <unistd.h>
 
-#define SPARE_HANDLES 64       /* kept for the next transfers of this child */
+#define SPARE_HANDLES 64    /* kept for the next transfers of this child */
+#define RECEIVE_BYTES 16384 /* httpd-async.md 6: touched only when used */
+#define AHEAD_BYTES                                                            \
+    (2 * RECEIVE_BYTES)        /* what curl keeps, and the next read           \
+                                */
 #define CONNECTION_LIFE_S 600L /* S-35 */
 #define CONNECTION_IDLE_S 55L  /* gateways close after 60 s: U31 */
-#define RECEIVE_BYTES 16384L   /* httpd-async.md 6: touched only when used */
 #define RETRY_AFTER_MOST_S 3600
 
 struct bl_transfer_t {
@@ -263,6 +266,24 @@ static apr_status_t take_body(bl_transfer_t *t, const char *data, size_t len)
     return bl_buf_append(&t->body, data, len);
 }
 
+/* Before the read that would be too much: what curl has read when it is told to
+ * pause it copies. It reads up to a hundred times before it looks at anything
+ * else, and once more after a pause of one direction alone. HTTP/2 reads for
+ * several: there what came for this one is kept. */
+static void pause_if_nearly_blocked(bl_transfer_t *t)
+{
+    long version = 0;
+
+    curl_easy_getinfo(t->easy, CURLINFO_HTTP_VERSION, &version);
+    if (t->http != 200 || t->is_answered || version > CURL_HTTP_VERSION_1_1 ||
+        !t->plan.is_blocked(t->plan.ctx, AHEAD_BYTES))
+    {
+        return;
+    }
+    t->is_paused = 1;
+    curl_easy_pause(t->easy, CURLPAUSE_ALL);
+}
+
 static size_t on_body(char *data, size_t size, size_t n, void *ctx)
 {
     bl_transfer_t *t = ctx;
@@ -275,11 +296,12 @@ static size_t on_body(char *data, size_t size, size_t n, void *ctx)
         rv = BL_E_UPSTREAM_GARBAGE;
     }
     else if (t->is_sse) {
-        if (t->http == 200 && t->plan.is_blocked(t->plan.ctx)) {
+        if (t->http == 200 && t->plan.is_blocked(t->plan.ctx, 0)) {
             t->is_paused = 1;
             return CURL_WRITEFUNC_PAUSE;
         }
         rv = take_sse(t, data, len);
+        if (rv == APR_SUCCESS) pause_if_nearly_blocked(t);
     }
     else {
         rv = take_body(t, data, len);
@@ -502,7 +524,7 @@ static apr_status_t set_up(bl_transfer_t *t, const char *url)
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, t);
     curl_easy_setopt(easy, CURLOPT_PRIVATE, &t->exchange);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)plan->connect_ms);
-    curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, RECEIVE_BYTES);
+    curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)RECEIVE_BYTES);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
     /* Never wait for another stream's connection to turn out to be HTTP/2:
      * when it is HTTP/1.1 after all, curl 7.88 wakes one of those that wait and
@@ -530,9 +552,10 @@ static apr_status_t drop_event(void *ctx, const bl_event_t *ev)
     return APR_SUCCESS;
 }
 
-static int is_never_blocked(void *ctx)
+static int is_never_blocked(void *ctx, size_t more)
 {
     (void)ctx;
+    (void)more;
     return 0;
 }
 

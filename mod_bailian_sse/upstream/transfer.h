@@ -36,9 +36,10 @@ typedef struct bl_transfer_plan_t {
     bl_answer_t *answer;
     bl_budget_t *budget; /* where what lies here is counted, or NULL */
     /* All with ctx. */
-    int (*is_blocked)(void *ctx); /* 1 = hold the upstream back */
-    void (*progress)(void *ctx);  /* an event that the dialect knows came */
-    void (*answered)(void *ctx);  /* the end marker came: no event follows */
+    /* 1 = hold the upstream back, for so many bytes more would be too much. */
+    int (*is_blocked)(void *ctx, size_t more);
+    void (*progress)(void *ctx); /* an event that the dialect knows came */
+    void (*answered)(void *ctx); /* the end marker came: no event follows */
     void (*done)(void *ctx, apr_status_t rv);
     void *ctx;
 } bl_transfer_plan_t;

@@ -233,17 +233,58 @@ static void test_stream_is_blocked_at_80_and_freed_at_30_percent(void **state)
 
     (void)state;
     bl_cursor_rt_open(&c, s, 0, count_wake, &woken);
-    say_bytes(s, 799);
-    assert_false(bl_stream_rt_is_blocked(s, 0));
-    say_bytes(s, 1);
-    assert_true(bl_stream_rt_is_blocked(s, 0));
+    say_bytes(s, 799 - 16); /* and 16 of its place in the index */
+    assert_false(bl_stream_rt_is_blocked(s, 0, 0));
+    put(s, BL_EV_STATUS, "", "");
+    assert_true(bl_stream_rt_is_blocked(s, 0, 0));
     bl_cursor_rt_close(&c);
     bl_cursor_rt_open(&c, s, bl_journal_tail(s->journal), count_wake, &woken);
     bl_cursor_set_unsent(&c, 300);
-    assert_true(bl_stream_rt_is_blocked(s, 1));
-    assert_false(bl_stream_rt_is_blocked(s, 0));
+    assert_true(bl_stream_rt_is_blocked(s, 1, 0));
+    assert_false(bl_stream_rt_is_blocked(s, 0, 0));
     bl_cursor_set_unsent(&c, 299);
-    assert_false(bl_stream_rt_is_blocked(s, 1));
+    assert_false(bl_stream_rt_is_blocked(s, 1, 0));
+    bl_cursor_rt_close(&c);
+    bl_stream_unref(s);
+}
+
+/* C06: before the read that would be too much, not after it; but where a read
+ * is larger than the queue, not before the middle between both marks. */
+static void test_stream_is_blocked_before_more_would_be_too_much(void **state)
+{
+    bl_stream_t *s = new_stream(ID, 1000);
+    bl_cursor_t c;
+    int woken = 0;
+
+    (void)state;
+    bl_cursor_rt_open(&c, s, 0, count_wake, &woken);
+    bl_cursor_set_unsent(&c, 699);
+    assert_false(bl_stream_rt_is_blocked(s, 0, 100));
+    bl_cursor_set_unsent(&c, 700);
+    assert_true(bl_stream_rt_is_blocked(s, 0, 100));
+    assert_false(bl_stream_rt_is_blocked(s, 0, 99));
+    bl_cursor_set_unsent(&c, 549);
+    assert_false(bl_stream_rt_is_blocked(s, 0, 5000));
+    bl_cursor_set_unsent(&c, 550);
+    assert_true(bl_stream_rt_is_blocked(s, 0, 5000));
+    bl_cursor_rt_close(&c);
+    bl_stream_unref(s);
+}
+
+/* C06: where words come one by one the index is most of what waits. */
+static void test_stream_is_blocked_by_many_small_events(void **state)
+{
+    bl_stream_t *s = new_stream(ID, 256 * 1024);
+    size_t before = bl_journal_memory(s->journal);
+    bl_cursor_t c;
+    int woken = 0;
+
+    (void)state;
+    bl_cursor_rt_open(&c, s, 0, count_wake, &woken);
+    while (!bl_stream_rt_is_blocked(s, 0, 0))
+        say(s, "a");
+    /* The index grows by doubling; its half may lie unused. */
+    assert_true(bl_journal_memory(s->journal) - before <= 2 * 256 * 1024);
     bl_cursor_rt_close(&c);
     bl_stream_unref(s);
 }
@@ -255,8 +296,8 @@ static void test_stream_without_readers_is_not_blocked(void **state)
 
     (void)state;
     say_bytes(s, 5000);
-    assert_false(bl_stream_rt_is_blocked(s, 0));
-    assert_false(bl_stream_rt_is_blocked(s, 1));
+    assert_false(bl_stream_rt_is_blocked(s, 0, 0));
+    assert_false(bl_stream_rt_is_blocked(s, 1, 0));
     assert_int_equal(bl_stream_rt_lag(s), 0);
     bl_stream_unref(s);
 }
@@ -383,6 +424,8 @@ int main(void)
         cmocka_unit_test(test_stream_reasoning_is_apart_from_the_text),
         cmocka_unit_test(test_stream_tells_once_of_many_events),
         cmocka_unit_test(test_stream_is_blocked_at_80_and_freed_at_30_percent),
+        cmocka_unit_test(test_stream_is_blocked_before_more_would_be_too_much),
+        cmocka_unit_test(test_stream_is_blocked_by_many_small_events),
         cmocka_unit_test(test_stream_without_readers_is_not_blocked),
         cmocka_unit_test(test_stream_copy_keeps_seq_and_time),
         cmocka_unit_test(test_stream_copied_end_may_stand_far_above),

@@ -29,6 +29,8 @@ typedef struct exchange_t {
     int answered;    /* atomic */
     int is_blocked;  /* atomic */
     int was_blocked; /* atomic: somebody asked while it was */
+    size_t limit;    /* reactor: what may come before it is; 0 = all */
+    int was_late;    /* reactor: what was read already was too much */
     int done;        /* atomic */
     apr_status_t rv;
     int http;
@@ -50,11 +52,13 @@ static apr_status_t emit(void *ctx, const bl_event_t *ev)
     return APR_SUCCESS;
 }
 
-static int blocked(void *ctx)
+static int blocked(void *ctx, size_t more)
 {
     exchange_t *x = ctx;
-    int is_so = __atomic_load_n(&x->is_blocked, __ATOMIC_ACQUIRE);
+    int is_so = __atomic_load_n(&x->is_blocked, __ATOMIC_ACQUIRE) ||
+                (x->limit && x->text_len + more >= x->limit);
 
+    if (is_so && !more) x->was_late = 1;
     if (is_so) __atomic_store_n(&x->was_blocked, 1, __ATOMIC_RELEASE);
     return is_so;
 }
@@ -1078,6 +1082,57 @@ static void test_transfer_held_back_delivers_nothing_then_all_u28(void **state)
     end(x);
 }
 
+static void raise_limit(void *ctx)
+{
+    exchange_t *x = ctx;
+
+    __atomic_store_n(&x->was_blocked, 0, __ATOMIC_RELEASE);
+    x->limit += 200 * 1024;
+    bl_transfer_rt_resume(x->transfer);
+}
+
+static void lift_limit(void *ctx)
+{
+    exchange_t *x = ctx;
+
+    x->limit = 0;
+    bl_transfer_rt_resume(x->transfer);
+}
+
+/* C06: it is paused before the read that would be too much, so that nothing
+ * lies in curl meanwhile; and nothing more is read, whatever clock of curl's
+ * rings. */
+static void test_transfer_pauses_before_it_is_too_much_c06(void **state)
+{
+    exchange_t *x;
+    int before, i;
+
+    (void)state;
+    serve(say_much, NULL);
+    x = new_exchange("http://127.0.0.1/");
+    bl_buf_clear(&x->request.url);
+    bl_buf_printf(&x->request.url, "http://127.0.0.1:%d/x", stub.port);
+    x->limit = 200 * 1024;
+    on_reactor(reactor, start_here, x);
+    for (i = 0; i < 5; i++) {
+        wait_until(__atomic_load_n(&x->was_blocked, __ATOMIC_ACQUIRE));
+        on_reactor(reactor, note_len, x);
+        before = x->progressed;
+        assert_true((size_t)before < x->limit);
+        assert_true((size_t)before > x->limit - 64 * 1024);
+        on_reactor(reactor, note_len, x);
+        assert_int_equal(x->progressed, before);
+        assert_false(x->was_late);
+        on_reactor(reactor, raise_limit, x);
+    }
+    wait_until(__atomic_load_n(&x->was_blocked, __ATOMIC_ACQUIRE));
+    on_reactor(reactor, lift_limit, x);
+    wait_until(is_done(x));
+    assert_int_equal(x->rv, APR_SUCCESS);
+    assert_int_equal(x->text_len, MUCH * 1024);
+    end(x);
+}
+
 /* --- cancel ----------------------------------------------------------------
  */
 
@@ -1193,6 +1248,7 @@ int main(void)
         with_stub(test_transfer_event_above_its_limit_is_too_large_u22),
         with_stub(test_transfer_line_without_an_end_is_too_large_u22),
         with_stub(test_transfer_held_back_delivers_nothing_then_all_u28),
+        with_stub(test_transfer_pauses_before_it_is_too_much_c06),
         with_stub(test_transfer_destroyed_closes_its_connection_c02),
         with_stub(test_transfer_idle_connection_is_kept_until_forgotten),
         with_stub(test_transfer_that_runs_keeps_its_connection),
