@@ -113,6 +113,8 @@ void bl_persist_attempt(bl_persist_t *p, int n, apr_status_t why, int http,
 {
     bl_buf_t *b = &p->attempts;
 
+    /* A whole array after each of them. */
+    if (b->len) b->len--;
     bl_buf_puts(b, b->len ? "," : "[");
     bl_buf_printf(b, "{\"n\":%d,\"class\":\"%s\",\"status\":%d,\"ms\":%d", n,
                   why == APR_SUCCESS ? "ok" : bl_error(why)->code, http,
@@ -122,7 +124,7 @@ void bl_persist_attempt(bl_persist_t *p, int n, apr_status_t why, int http,
         bl_json_escape(b, code, strlen(code), 0);
         bl_buf_puts(b, "\"");
     }
-    bl_buf_puts(b, "}");
+    bl_buf_puts(b, "}]");
 }
 
 /* Every SEARCH event brings what is new: {"references":[...]}, joined here to
@@ -190,7 +192,6 @@ static apr_status_t store_end(bl_persist_t *p)
     bl_store_end_t e;
     bl_buf_t reasoning, references;
     char key[24];
-    int has_attempts;
     apr_status_t rv;
 
     memset(&e, 0, sizeof(e));
@@ -204,10 +205,7 @@ static apr_status_t store_end(bl_persist_t *p)
         e.reasoning_len = reasoning.len;
     }
     if (rv == APR_SUCCESS) rv = bl_buf_status(&references);
-    has_attempts =
-        p->attempts.len && bl_buf_status(&p->attempts) == APR_SUCCESS;
-    if (has_attempts) {
-        bl_buf_puts(&p->attempts, "]");
+    if (p->attempts.len && bl_buf_status(&p->attempts) == APR_SUCCESS) {
         e.attempts_json = bl_buf_str(&p->attempts);
     }
     if (p->end.key_id) {
@@ -217,7 +215,6 @@ static apr_status_t store_end(bl_persist_t *p)
     }
     /* Not all of it: tried again when there is memory. */
     if (rv == APR_SUCCESS) rv = bl_store_put_end(p->store, &e);
-    if (e.attempts_json) p->attempts.len--; /* the bracket, if tried again */
     bl_buf_release(&reasoning);
     bl_buf_release(&references);
     return rv;
