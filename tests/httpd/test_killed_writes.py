@@ -77,7 +77,7 @@ def kill_at(env, point):
                                  for name in MPMS], indirect=True,
                          ids=list(MPMS))
 def test_p02_child_killed_in_a_write_loses_nothing_acknowledged(env):
-    env.allow_log("exit signal", "BL1412")
+    env.allow_log("exit signal", "BL1412", "BL1501")
     env.bailian.scenario([last(*TEA)])
     assert_answer(env.ask(user=USER, body={"conversionId": "kept"}))
     until(lambda: query(env, "SELECT 1 FROM stream WHERE outcome = 1"), 20,
