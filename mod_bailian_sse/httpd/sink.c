@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define READ_AT_ONCE 32
+#define FIRST_BYTES 256 /* what begins a response */
 /* One pass, and one event behind it: text of 16 KiB or fields of 1 MiB,
  * escaped; a REPLACE event holds the whole answer. */
 #define OUT_LIMIT (6 * BL_MAX_ANSWER_BYTES + BL_PASS_BYTES)
@@ -58,6 +59,7 @@ static apr_status_t sink_create(bl_sink_t **psink, request_rec *r,
     sink->plan = *plan;
     sink->r = r;
     bl_buf_init(&sink->out, OUT_LIMIT);
+    bl_buf_room(&sink->out, FIRST_BYTES);
     bl_buf_count(&sink->out, plan->stream->budget);
     rv = bl_encoder_init(&sink->encoder, plan->kind, plan->stream, plan->lang);
     if (rv != APR_SUCCESS) {

@@ -37,6 +37,15 @@ typedef struct bl_sink_plan_t {
     int is_ascii;      /* JSON without a byte above 0x7f */
 } bl_sink_plan_t;
 
+/* What sink_parked.c knows more of it. */
+typedef struct bl_sink_parked_t {
+    struct bl_sink_t *sink; /* the one it is part of */
+    struct bl_park_t *park;
+    bl_reactor_t *reactor;
+    bl_timer_t timer;
+    int is_open; /* its cursor is */
+} bl_sink_parked_t;
+
 typedef struct bl_sink_t {
     bl_sink_plan_t plan;
     request_rec *r; /* borrowed: of whoever may write to it */
@@ -53,6 +62,7 @@ typedef struct bl_sink_t {
     bl_ms_t last_out_ms; /* something was encoded */
     bl_ms_t paced_until; /* nothing is encoded before; 0 = at any time */
     bl_ms_t stuck_since; /* the client takes too little; 0 = it does not */
+    bl_sink_parked_t parked;
 } bl_sink_t;
 
 /* Answers the request by the stream: SUSPENDED, or OK when it is over;

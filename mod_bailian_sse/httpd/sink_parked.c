@@ -7,8 +7,6 @@
 #include "park.h"
 #include "shm/stats.h"
 
-#include <stdlib.h>
-
 #define LOOK_AGAIN_MS 250
 
 /* Readers are written to one after the other: they encode into one buffer, and
@@ -16,13 +14,7 @@
 #define SPARE_BYTES (2 * BL_PASS_BYTES)
 static bl_buf_t spare;
 
-typedef struct parked_t {
-    bl_sink_t *sink;
-    bl_park_t *park;
-    bl_reactor_t *reactor;
-    bl_timer_t timer;
-    int is_open; /* its cursor is */
-} parked_t;
+typedef bl_sink_parked_t parked_t;
 
 static bl_ms_t now_of(const parked_t *p)
 {
@@ -182,16 +174,14 @@ static void on_released(void *ctx)
 
     close_cursor(p);
     bl_sink_destroy(p->sink);
-    free(p);
 }
 
 int bl_sink_park(request_rec *r, bl_sink_t *sink)
 {
     bl_engine_t *e = sink->plan.engine;
-    parked_t *p = calloc(1, sizeof(*p));
+    parked_t *p = &sink->parked;
     bl_park_calls_t calls = {0};
 
-    if (!p) return DECLINED;
     p->sink = sink;
     p->reactor = bl_engine_reactor(e);
     p->timer.fn = on_timer;
@@ -202,10 +192,8 @@ int bl_sink_park(request_rec *r, bl_sink_t *sink)
     calls.gone = on_gone;
     calls.released = on_released;
     calls.ctx = p;
-    if (bl_park_begin(&p->park, r, p->reactor, &calls) != APR_SUCCESS) {
-        free(p);
+    if (bl_park_begin(&p->park, r, p->reactor, &calls) != APR_SUCCESS)
         return DECLINED;
-    }
     bl_count(bl_engine_shm(e), bl_engine_child(e), READERS_PARKED, 1);
     return SUSPENDED;
 }

@@ -5,6 +5,8 @@
 
 #include "base/errors.h"
 
+#define FIRST_BYTES 256 /* of each; most need no more */
+
 static const bl_dialect_t *const dialects[] = {&bl_dialect_app};
 
 const bl_dialect_t *bl_dialect_find(const char *name)
@@ -23,6 +25,9 @@ void bl_request_init(bl_request_t *rq)
     bl_buf_init(&rq->headers, BL_MAX_HEADER_BYTES);
     /* A body of control characters grows sixfold when it is escaped. */
     bl_buf_init(&rq->body, 8 * BL_MAX_BODY_BYTES);
+    bl_buf_room(&rq->url, FIRST_BYTES);
+    bl_buf_room(&rq->headers, FIRST_BYTES);
+    bl_buf_room(&rq->body, FIRST_BYTES);
 }
 
 void bl_request_release(bl_request_t *rq)
