@@ -7,12 +7,12 @@
 #include "remote.h"
 #include "base/budget.h"
 #include "base/clock.h"
+#include "base/heap.h"
 #include "base/log.h"
 #include "shm/stats.h"
 #include "shm/trend.h"
 #include "upstream/transfer.h"
 
-#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,7 +45,8 @@ static void give_memory_back(bl_engine_t *e)
     for (i = 0; i < sizeof(at) / sizeof(at[0]); i++) {
         if (e->idle_ticks != at[i]) continue;
         bl_slots_give_back(e->conf.shm, e->child);
-        malloc_trim(0);
+        bl_heap_forget();
+        bl_heap_trim();
     }
 }
 

@@ -303,14 +303,15 @@ sqlite3 *bl_db_handle(bl_db_t *db)
     return db->h;
 }
 
-void bl_db_forget_pages(bl_db_t *db)
+int bl_db_forget_pages(bl_db_t *db)
 {
-    sqlite3_int64 changes;
+    sqlite3_int64 before = db->changes;
 
-    if (!db->h) return;
-    changes = sqlite3_total_changes64(db->h);
-    if (changes == db->changes) sqlite3_db_release_memory(db->h);
-    db->changes = changes;
+    if (!db->h) return 0;
+    db->changes = sqlite3_total_changes64(db->h);
+    if (db->changes != before) return 0;
+    sqlite3_db_release_memory(db->h);
+    return 1;
 }
 
 /* --- statements --------------------------------------------------------- */

@@ -110,8 +110,8 @@ apr_uint64_t bl_db_wal_bytes(const bl_db_t *db);
 int bl_db_is_guarded(bl_db_t *db);
 
 /* Pages that were read or written are kept for the next time (4 MB): forgets
- * them when no row was changed here since the last call. */
-void bl_db_forget_pages(bl_db_t *db);
+ * them when no row was changed here since the last call; 1 then. */
+int bl_db_forget_pages(bl_db_t *db);
 
 sqlite3 *bl_db_handle(bl_db_t *db); /* borrowed */
 

@@ -2,6 +2,7 @@
 #include "store/store_private.h"
 
 #include "base/errors.h"
+#include "base/heap.h"
 #include "base/log.h"
 #include "crypto/keyring.h"
 #include "crypto/token.h"
@@ -137,7 +138,7 @@ static bl_ms_t on_tick(void *ctx, bl_db_t *db, int is_after_do)
     is_slow = s->ticks++ % SLOW_TICKS == 0;
     if (is_slow && bl_recover_is_needed(s, db)) recover_all(s, db);
     if (is_slow) bl_db_checkpoint(db, 1);
-    if (is_slow) bl_db_forget_pages(db);
+    if (is_slow && bl_db_forget_pages(db)) bl_heap_forget();
     if (is_slow) bl_readers_forget_pages(s->readers);
     return bl_retention_wt_step(s, db, is_slow);
 }
