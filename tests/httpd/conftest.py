@@ -21,6 +21,7 @@ from env.environment import (BODY, FRESH, HASTY, PLAIN_BODY, QUICK, Database,
                              Env, Tool)
 from env.faults import Faults, Kills, compile_shim
 from env.group import Group
+from env.nomem import NoMemory
 from env.server import Httpd, Settings
 from env.traps import Traps
 
@@ -110,6 +111,8 @@ class Servers:
             server.group = Group(settings["memory_limit"])
         if settings["kills"]:
             server.kills = Kills(server.dir, self.shim("kill_at"))
+        if settings["nomem"]:
+            server.nomem = NoMemory(server.dir, self.shim("nomem"))
         if not build.is_slow():  # a sanitizer tells by itself
             server.crashes = self.shim("crashes")
         chosen = {name: settings[name]

@@ -28,15 +28,16 @@ class Words:
 
     NAMES = ()  # in the order of the struct of the library
     VARIABLE = ""
+    SIZE = 4096
 
     def __init__(self, directory, library=None):
         self.path = os.path.join(directory, self.VARIABLE)
         self.library = library
         with open(self.path, "wb") as file:
-            file.write(bytes(4096))
+            file.write(bytes(self.SIZE))
         os.chmod(self.path, 0o666)
         with open(self.path, "r+b") as file:
-            self.words = mmap.mmap(file.fileno(), 4096)
+            self.words = mmap.mmap(file.fileno(), self.SIZE)
 
     def set(self, name, value=1):
         WORD.pack_into(self.words, self.NAMES.index(name) * WORD.size,
@@ -49,6 +50,7 @@ class Words:
     def clear(self):
         for name in self.NAMES:
             self.set(name, 0)
+
 
     def environment(self, known):
         """For httpd: a sanitizer's library stays the first."""

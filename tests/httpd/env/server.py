@@ -73,7 +73,8 @@ MaxConnectionsPerChild {connections_per_child}
 
 DEFAULTS = {"mpm": "event", "children": 1, "threads": 32, "factor": 8,
             "timeout": 60, "connections_per_child": 0, "with_module": True,
-            "faults": False, "kills": False, "memory_limit": None,
+            "faults": False, "kills": False, "nomem": False,
+            "memory_limit": None,
             "log_level": "info bailian_sse:trace2", "extra": "",
             "locations": "", "global_extra": "",
             "network": "BailianAllowNetwork 127.0.0.0/8"}
@@ -124,6 +125,7 @@ class Httpd:
         owner = pwd.getpwnam(USER)
         os.chown(self.path("data"), owner.pw_uid, owner.pw_gid)
         self.faults = self.kills = None  # env/faults.py
+        self.nomem = None  # env/nomem.py
         self.crashes = None  # the library of shim/crashes.c
         self.group = None  # env/group.py
         self.log = ErrorLog(self)
@@ -133,7 +135,7 @@ class Httpd:
         if self.crashes:
             found.update(LD_PRELOAD=self.crashes,
                          BL_REPORTS=self.path("reports"))
-        for words in filter(None, (self.faults, self.kills)):
+        for words in filter(None, (self.faults, self.kills, self.nomem)):
             found = words.environment(found)
         return found
 
