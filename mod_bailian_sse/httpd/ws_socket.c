@@ -251,6 +251,7 @@ void bl_socket_send(bl_socket_t *s, const char *frames, size_t len)
     /* A client that takes nothing misses it: it is no part of an answer. */
     if (s->inbox.len + len <= INBOX_LIMIT) {
         bl_buf_append(&s->inbox, frames, len);
+        s->inbox.failed = APR_SUCCESS; /* nor one without memory */
     }
     pthread_mutex_unlock(&s->lock);
     if (s->wake) s->wake(s);
@@ -320,6 +321,7 @@ void bl_socket_sent(bl_socket_t *s, size_t n)
     s->stuck_since = 0;
     if (bl_socket_pending(s)) return;
     s->sent = 0;
+    if (bl_buf_status(&s->out) != APR_SUCCESS) s->is_lost = 1;
     bl_buf_clear(&s->out);
     if (s->out.size > KEEP_BYTES) bl_buf_release(&s->out);
 }

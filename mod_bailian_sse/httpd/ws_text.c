@@ -64,7 +64,10 @@ static void put_end(bl_socket_t *s, const char *stream_id,
     else {
         bl_buf_puts(&json, "}");
     }
-    bl_ws_put_text(&s->out, json.data, json.len);
+    if (bl_buf_status(&json) == APR_SUCCESS)
+        bl_ws_put_text(&s->out, json.data, json.len);
+    else
+        s->is_lost = 1;
     bl_buf_release(&json);
 }
 

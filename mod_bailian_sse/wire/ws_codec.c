@@ -30,9 +30,11 @@ static apr_status_t put_frame(bl_buf_t *out, int opcode, const char *data,
                 (unsigned char)((apr_uint64_t)len >> 8 * (bytes - 1 - i));
         }
     }
+    /* All of it or nothing: a head alone would take what follows for its own
+     * payload. */
+    if (!bl_buf_room(out, n + len)) return bl_buf_status(out);
     bl_buf_append(out, head, n);
-    if (len) bl_buf_append(out, data, len);
-    return bl_buf_status(out);
+    return len ? bl_buf_append(out, data, len) : APR_SUCCESS;
 }
 
 apr_status_t bl_ws_put_text(bl_buf_t *out, const char *text, size_t len)
