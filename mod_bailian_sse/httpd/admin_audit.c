@@ -101,6 +101,7 @@ static int send_csv(bl_admin_call_t *a, bl_audit_ask_t *ask)
     bl_buf_init(&out, CSV_BYTES);
     bl_csv_begin(&csv, &out, "id,at,actor,from,action,object,detail,outcome");
     rv = put_all(a, ask, &csv);
+    if (rv == APR_SUCCESS) rv = bl_buf_status(&out);
     if (rv == APR_SUCCESS) {
         apr_table_setn(a->r->headers_out, "Content-Disposition",
                        "attachment; filename=\"audit.csv\"");

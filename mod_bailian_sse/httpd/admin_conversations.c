@@ -32,6 +32,7 @@ static int answer_file(bl_admin_call_t *a, apr_status_t rv, const char *type,
 {
     int rc;
 
+    if (rv == APR_SUCCESS) rv = bl_buf_status(out);
     if (rv != APR_SUCCESS) return bl_admin_answer(a, rv, HTTP_OK, out);
     apr_table_setn(
         a->r->headers_out, "Content-Disposition",

@@ -75,6 +75,7 @@ static int ends_csv(bl_admin_call_t *a, const bl_ends_ask_t *ask)
 
     bl_buf_init(&out, OUT_BYTES);
     rv = bl_admin_ends_csv(a->store, ask, &out);
+    if (rv == APR_SUCCESS) rv = bl_buf_status(&out);
     if (rv != APR_SUCCESS) return bl_admin_answer(a, rv, 0, &out);
     apr_table_setn(a->r->headers_out, "Content-Disposition",
                    "attachment; filename=\"ends.csv\"");

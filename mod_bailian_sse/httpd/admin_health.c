@@ -322,6 +322,7 @@ static int health(bl_admin_call_t *a)
     bl_buf_t list, out;
     checks_t c = {&list, a->call->lang == BL_LANG_ZH, 0, CHECK_OK};
     const curl_version_info_data *curl = curl_version_info(CURLVERSION_NOW);
+    apr_status_t rv;
 
     bl_store_health(a->store, &store);
     bl_buf_init(&list, OUT_BYTES);
@@ -343,8 +344,10 @@ static int health(bl_admin_call_t *a)
     bl_buf_printf(&out, ",\"sqlite\":\"%s\"},\"checks\":[",
                   store.sqlite_version);
     bl_buf_append(&out, list.data, list.len);
+    bl_buf_puts(&out, "]}\n");
+    rv = bl_buf_status(&list);
     bl_buf_release(&list);
-    return bl_admin_answer(a, bl_buf_puts(&out, "]}\n"), HTTP_OK, &out);
+    return bl_admin_answer(a, rv, HTTP_OK, &out);
 }
 
 /* --- history ------------------------------------------------------------ */
@@ -384,6 +387,7 @@ int bl_admin_metrics_page(bl_admin_call_t *a)
     bl_store_health(a->store, &store);
     bl_buf_init(&out, OUT_BYTES);
     rv = bl_admin_metrics(bl_engine_shm(a->call->engine), &store, &out);
+    if (rv == APR_SUCCESS) rv = bl_buf_status(&out);
     if (rv != APR_SUCCESS) return bl_admin_answer(a, rv, 0, &out);
     rc = bl_call_answer(a->r, HTTP_OK,
                         "text/plain; version=0.0.4; charset=utf-8", out.data,

@@ -57,6 +57,7 @@ static int live_csv(bl_admin_call_t *a, bl_live_query_t *q)
 
     bl_buf_init(&out, OUT_BYTES);
     rv = bl_admin_live_csv(bl_engine_shm(a->call->engine), q, &out);
+    if (rv == APR_SUCCESS) rv = bl_buf_status(&out);
     if (rv != APR_SUCCESS) return bl_admin_answer(a, rv, 0, &out);
     name_file(a, "live.csv");
     rc = bl_call_answer(a->r, HTTP_OK, "text/csv; charset=utf-8", out.data,

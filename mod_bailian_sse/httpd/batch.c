@@ -27,7 +27,6 @@ int bl_serve_empty_batch(request_rec *r, bl_call_t *call,
                          const bl_stored_stream_t *row, apr_uint64_t after)
 {
     bl_buf_t out;
-    int rc;
 
     bl_buf_init(&out, 4096);
     bl_buf_printf(&out,
@@ -37,8 +36,6 @@ int bl_serve_empty_batch(request_rec *r, bl_call_t *call,
     bl_batch_put_error(&out, call->lang, row->outcome, row->reason);
     bl_buf_puts(&out, "}\n");
     if (call->form.is_ascii) bl_json_to_ascii(&out, 0);
-    rc = bl_call_answer(r, HTTP_OK, "application/json; charset=utf-8", out.data,
-                        out.len);
-    bl_buf_release(&out);
-    return rc;
+    return bl_call_answer_made(r, call, APR_SUCCESS, HTTP_OK,
+                               "application/json; charset=utf-8", &out);
 }

@@ -65,6 +65,7 @@ static apr_status_t put_answer(bl_encoder_t *e, bl_buf_t *out, apr_uint64_t seq,
                                int is_complete, const bl_error_t *failure)
 {
     const bl_stream_t *s = e->stream;
+    size_t begin = out->len;
     apr_status_t rv;
 
     e->is_clean = 1;
@@ -84,7 +85,9 @@ static apr_status_t put_answer(bl_encoder_t *e, bl_buf_t *out, apr_uint64_t seq,
         bl_buf_append(out, e->chat.usage, e->chat.usage_len);
     }
     bl_buf_puts(out, "}}\n");
-    return rv == APR_SUCCESS ? bl_buf_status(out) : rv;
+    if (rv == APR_SUCCESS) rv = bl_buf_status(out);
+    if (rv != APR_SUCCESS) out->len = begin; /* it would look whole (I4) */
+    return rv;
 }
 
 static apr_status_t on_end(bl_encoder_t *e, bl_buf_t *out, const bl_event_t *ev)

@@ -18,12 +18,7 @@
 static int answer(request_rec *r, bl_call_t *call, apr_status_t rv,
                   const char *type, bl_buf_t *out)
 {
-    int rc = rv == APR_SUCCESS
-                 ? bl_call_answer(r, HTTP_OK, type, out->data, out->len)
-                 : bl_call_problem(r, call, rv, NULL);
-
-    bl_buf_release(out);
-    return rc;
+    return bl_call_answer_made(r, call, rv, HTTP_OK, type, out);
 }
 
 static int list(request_rec *r, bl_call_t *call)

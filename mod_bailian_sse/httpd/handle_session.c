@@ -144,21 +144,17 @@ int bl_handle_session_sync(request_rec *r, bl_call_t *call)
 
 /* --- start and poll ----------------------------------------------------- */
 
-static int answer_started(request_rec *r, const bl_call_t *call,
-                          const bl_stream_t *s)
+static int answer_started(request_rec *r, bl_call_t *call, const bl_stream_t *s)
 {
     bl_buf_t out;
-    int rc;
 
     bl_buf_init(&out, 64 * 1024);
     bl_buf_puts(&out, "{\"success\":true,\"data\":{\"sessionId\":");
     bl_json_puts(&out, s->conversation_id);
     bl_buf_printf(&out, ",\"streamId\":\"%s\"}}\n", s->id);
     if (call->form.is_ascii) bl_json_to_ascii(&out, 0);
-    rc = bl_call_answer(r, HTTP_OK, "application/json; charset=utf-8", out.data,
-                        out.len);
-    bl_buf_release(&out);
-    return rc;
+    return bl_call_answer_made(r, call, APR_SUCCESS, HTTP_OK,
+                               "application/json; charset=utf-8", &out);
 }
 
 /* The first poll can come to any child: it finds what is in the store. */

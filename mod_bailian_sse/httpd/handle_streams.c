@@ -174,17 +174,11 @@ static int handle_events(request_rec *r, bl_call_t *call, const char *id)
 static int answer_state(request_rec *r, bl_call_t *call, const char *id)
 {
     bl_buf_t out;
-    apr_status_t rv;
-    int rc;
 
     bl_buf_init(&out, 64 * 1024);
-    rv = bl_replay_state(call->engine, id, call->principal.text, &out);
-    rc = rv == APR_SUCCESS
-             ? bl_call_answer(r, HTTP_OK, "application/json; charset=utf-8",
-                              out.data, out.len)
-             : bl_call_problem(r, call, rv, NULL);
-    bl_buf_release(&out);
-    return rc;
+    return bl_call_answer_made(
+        r, call, bl_replay_state(call->engine, id, call->principal.text, &out),
+        HTTP_OK, "application/json; charset=utf-8", &out);
 }
 
 /* So that the answer tells the outcome, not that it is about to come. */

@@ -34,19 +34,17 @@ static void describe(const bl_call_t *call, const char *route,
     what->client_id = call->caller.client ? call->caller.client->id : 0;
 }
 
-static int answer(request_rec *r, const char *ticket, const char *route)
+static int answer(request_rec *r, bl_call_t *call, const char *ticket,
+                  const char *route)
 {
     bl_buf_t out;
-    int rc;
 
     bl_buf_init(&out, 4096);
     bl_buf_printf(&out, "{\"ticket\":\"%s\",\"route\":", ticket);
     bl_json_puts(&out, route);
     bl_buf_printf(&out, ",\"expiresInMs\":%d}\n", BL_TICKET_MS);
-    rc = bl_call_answer(r, HTTP_CREATED, "application/json; charset=utf-8",
-                        out.data, out.len);
-    bl_buf_release(&out);
-    return rc;
+    return bl_call_answer_made(r, call, APR_SUCCESS, HTTP_CREATED,
+                               "application/json; charset=utf-8", &out);
 }
 
 int bl_handle_tickets(request_rec *r, bl_call_t *call)
@@ -71,5 +69,5 @@ int bl_handle_tickets(request_rec *r, bl_call_t *call)
     describe(call, route, &what);
     rv = bl_ticket_make(bl_engine_shm(call->engine), &what, ticket);
     if (rv != APR_SUCCESS) return bl_call_problem(r, call, rv, NULL);
-    return answer(r, ticket, route);
+    return answer(r, call, ticket, route);
 }

@@ -341,12 +341,31 @@ static void put_reason(bl_buf_t *out, const bl_said_t *said)
     bl_buf_puts(out, "]");
 }
 
+void bl_call_put_retry(request_rec *r, const bl_error_t *e)
+{
+    if (!e->client_may_retry) return;
+    apr_table_setn(r->headers_out, "Retry-After",
+                   apr_psprintf(r->pool, "%d",
+                                1 + (int)(r->request_time % RETRY_AFTER_MOST)));
+}
+
+/* Even without memory for more than httpd's own. */
+static const char *least_problem(request_rec *r, const bl_call_t *call,
+                                 const bl_error_t *e)
+{
+    return apr_psprintf(r->pool, "{\"%s\":%s,\"status\":%d,\"code\":\"%s\"}\n",
+                        call->is_session ? "success" : "type",
+                        call->is_session ? "false" : "\"about:blank\"", e->http,
+                        e->code);
+}
+
 /* said NULL: only a detail. */
 static int answer_problem(request_rec *r, bl_call_t *call, apr_status_t rv,
                           const char *field, const char *detail,
                           const bl_said_t *said)
 {
     const bl_error_t *e = bl_error(rv);
+    const char *text;
     bl_buf_t out;
     int rc;
 
@@ -361,12 +380,7 @@ static int answer_problem(request_rec *r, bl_call_t *call, apr_status_t rv,
         else
             apr_table_setn(r->headers_out, "WWW-Authenticate", "Bearer");
     }
-    if (e->client_may_retry) {
-        apr_table_setn(
-            r->headers_out, "Retry-After",
-            apr_psprintf(r->pool, "%d",
-                         1 + (int)(r->request_time % RETRY_AFTER_MOST)));
-    }
+    bl_call_put_retry(r, e);
     bl_buf_init(&out, 64 * 1024);
     put_problem(&out, call, e);
     if (detail && *detail) put_member(&out, "detail", detail);
@@ -375,11 +389,13 @@ static int answer_problem(request_rec *r, bl_call_t *call, apr_status_t rv,
     if (r->log_id) put_member(&out, "requestId", r->log_id);
     bl_buf_puts(&out, "}\n");
     if (call->form.is_ascii) bl_json_to_ascii(&out, 0);
+    text = bl_buf_str(&out);
+    if (!text) text = least_problem(r, call, e);
     rc = bl_call_answer(r, e->http,
                         call->is_session
                             ? "application/json; charset=utf-8"
                             : "application/problem+json; charset=utf-8",
-                        out.data, out.len);
+                        text, strlen(text));
     bl_buf_release(&out);
     return rc;
 }
@@ -403,6 +419,19 @@ int bl_call_problem_said(request_rec *r, bl_call_t *call, apr_status_t rv,
 
     bl_complaint_text(why, call->lang == BL_LANG_ZH, text);
     return answer_problem(r, call, rv, why->field, text, &why->said);
+}
+
+int bl_call_answer_made(request_rec *r, bl_call_t *call, apr_status_t rv,
+                        int status, const char *type, bl_buf_t *made)
+{
+    int rc;
+
+    if (rv == APR_SUCCESS) rv = bl_buf_status(made);
+    rc = rv == APR_SUCCESS
+             ? bl_call_answer(r, status, type, made->data, made->len)
+             : bl_call_problem(r, call, rv, NULL);
+    bl_buf_release(made);
+    return rc;
 }
 
 int bl_call_method_is(request_rec *r, bl_call_t *call, const char *allowed,

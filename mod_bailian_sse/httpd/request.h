@@ -109,9 +109,17 @@ int bl_call_problem_at(request_rec *r, bl_call_t *call, apr_status_t rv,
 int bl_call_problem_said(request_rec *r, bl_call_t *call, apr_status_t rv,
                          const bl_complaint_t *why);
 
+/* Seconds from now that a client who may retry is told: not all at once. */
+void bl_call_put_retry(request_rec *r, const bl_error_t *e);
+
 /* Answers 200 (or status) with a JSON text. */
 int bl_call_answer(request_rec *r, int status, const char *type,
                    const char *text, size_t len);
+
+/* The same of what was made with rv in a buffer, which is released. What is
+ * not whole, for want of memory, is a problem. */
+int bl_call_answer_made(request_rec *r, bl_call_t *call, apr_status_t rv,
+                        int status, const char *type, bl_buf_t *made);
 
 /* Only these methods; else a problem with Allow is sent and 0 answered. */
 int bl_call_method_is(request_rec *r, bl_call_t *call, const char *allowed,

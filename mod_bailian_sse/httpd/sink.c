@@ -205,6 +205,7 @@ static void answer(bl_sink_t *sink)
     if (sink->encoder.kind->answer(&sink->encoder, &sink->out,
                                    sink->cursor.after) != APR_SUCCESS)
     {
+        sink->is_cut = 1;
         sink->encoder.is_clean = 0;
     }
     to_ascii(sink, from);
@@ -215,6 +216,7 @@ static void answer(bl_sink_t *sink)
 static void become_failure(bl_sink_t *sink)
 {
     sink->r->status = sink->encoder.failure->http;
+    bl_call_put_retry(sink->r, sink->encoder.failure);
     ap_set_content_type(sink->r, "application/json; charset=utf-8");
 }
 
@@ -264,7 +266,7 @@ apr_status_t bl_sink_fill(bl_sink_t *sink, bl_ms_t now)
         sink->is_over = 1;
     }
     else if (rv != APR_SUCCESS && rv != APR_EAGAIN) {
-        sink->is_over = 1; /* memory: the body is cut */
+        sink->is_over = sink->is_cut = 1;
         sink->encoder.is_clean = 0;
     }
     return bl_sink_pending(sink) ? APR_SUCCESS : APR_EAGAIN;

@@ -59,6 +59,7 @@ typedef struct bl_sink_t {
     int has_more;        /* of the event that was encoded last */
     int is_ending;       /* the end event is being encoded */
     int is_over;         /* the end was encoded: nothing follows */
+    int is_cut;          /* or there is no memory for it */
     bl_ms_t last_out_ms; /* something was encoded */
     bl_ms_t paced_until; /* nothing is encoded before; 0 = at any time */
     bl_ms_t stuck_since; /* the client takes too little; 0 = it does not */

@@ -70,7 +70,8 @@ static apr_status_t append_end(bl_db_t *db, const dead_stream_t *d)
     ev.text = "";
     ev.fields = fields.data;
     ev.fields_len = fields.len;
-    rv = bl_event_pack(&run, &ev);
+    rv = bl_buf_status(&fields);
+    if (rv == APR_SUCCESS) rv = bl_event_pack(&run, &ev);
     if (rv == APR_SUCCESS) {
         bl_db_int(st, 1, d->id);
         bl_db_int(st, 2, (apr_int64_t)(d->last_seq + BL_STORE_SEQ_JUMP));

@@ -474,6 +474,7 @@ static void put_reference(bl_app_t *a, bl_buf_t *list,
         bl_buf_append(list, one.data, one.len);
         bl_buf_puts(list, "}");
     }
+    if (bl_buf_status(&one) == APR_ENOMEM) list->failed = APR_ENOMEM;
     bl_buf_release(&one);
 }
 
@@ -481,6 +482,7 @@ static apr_status_t tell_references(bl_app_t *a, bl_buf_t *list)
 {
     apr_status_t rv = APR_SUCCESS;
 
+    if (bl_buf_status(list) == APR_ENOMEM) return APR_ENOMEM;
     if (!list->len) return rv;
     bl_buf_puts(list, "]}");
     rv = bl_app_emit(a, BL_EV_SEARCH, "", 0, list);

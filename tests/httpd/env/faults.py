@@ -51,7 +51,6 @@ class Words:
         for name in self.NAMES:
             self.set(name, 0)
 
-
     def environment(self, known):
         """For httpd: a sanitizer's library stays the first."""
         before = known.get("LD_PRELOAD")
