@@ -578,7 +578,16 @@ def shown(path, check=None):
     return run
 
 
-ACTS["ready"] = shown("/bailian/readyz")
+@act
+def ready(w):
+    """Not until what the writer had no memory for is written (I10)."""
+    yield
+    if w.is_fed:
+        until(lambda: w.env.get("/bailian/readyz").status == 200, 30, "ready")
+    else:
+        w.is_done(w.env.get("/bailian/readyz"))
+
+
 ACTS["alive"] = shown("/bailian/livez")
 ACTS["metrics"] = shown("/bailian-admin/metrics")
 for name in ("overview", "live", "health", "keys", "apps", "upstreams",
