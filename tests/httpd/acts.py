@@ -241,6 +241,8 @@ def session_and_poll(w):
 
         def is_over():
             found = w.env.get(path)
+            if found.status == 404 and not w.is_fed:
+                return False  # the writer tries again to store it
             return not w.is_done(found) or w.is_said(found.json()) or w.refused
         until(is_over, 30, "the end of the session")
 
