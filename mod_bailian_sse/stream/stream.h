@@ -93,6 +93,12 @@ struct bl_stream_t {
     apr_uint32_t end_word; /* atomic, a futex: 0 runs, 1 somebody waits for
                               the end, 2 has ended */
 
+    /* producer's: the digest of a long text, as it comes (I9) */
+    struct bl_sha256_t *sum;
+    size_t text_len, summed_len;
+    int has_reasoning;
+    int is_summed_late; /* what came was rewritten, or memory was short */
+
     /* set before the END event can be read, never changed afterwards */
     bl_buf_t whole; /* the text of the answer */
     char sha256_hex[65];

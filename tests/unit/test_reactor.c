@@ -340,6 +340,19 @@ static void test_reactor_watch_cleared_in_its_turn_is_not_told(void **state)
 static bl_watch_t crowd[CROWD];
 static int served, served_before;
 
+#define SLOW_MS 10
+
+static int is_slow;
+static bl_ms_t served_in; /* when the last one's turn began */
+static int turns;         /* in which one was served slowly */
+
+static void take_long(void)
+{
+    if (bl_reactor_rt_now(r) != served_in) turns++;
+    served_in = bl_reactor_rt_now(r);
+    usleep(SLOW_MS * 1000);
+}
+
 /* The first of them is where the reactor is held. */
 static void serve(void *ctx, unsigned events)
 {
@@ -348,10 +361,12 @@ static void serve(void *ctx, unsigned events)
 
     (void)events;
     if (read(w->fd, &n, sizeof(n)) != sizeof(n)) return;
-    if (w == &crowd[0])
+    if (w == &crowd[0]) {
         wait_at_gate(NULL);
-    else
-        __atomic_add_fetch(&served, 1, __ATOMIC_RELEASE);
+        return;
+    }
+    if (is_slow) take_long();
+    __atomic_add_fetch(&served, 1, __ATOMIC_RELEASE);
 }
 
 static void watch_crowd(void *ctx)
@@ -394,31 +409,55 @@ static void note_served(bl_letter_t *letter)
     count_one(letter);
 }
 
-/* What an admin does, and what the live page is told, does not queue up behind
- * thousands of streams. */
-static void test_reactor_letter_goes_before_a_crowd_of_sockets(void **state)
+/* Holds the reactor in the first one until n of the others are ready. */
+static void call_crowd(int n)
 {
-    bl_letter_t letter = {NULL, note_served};
     int i;
 
-    (void)state;
-    counted = served = served_before = 0;
     sem_init(&gate, 0, 0);
     sem_init(&at_gate, 0, 0);
     on_reactor(r, watch_crowd, NULL);
     call(0);
     while (sem_wait(&at_gate))
         ;
-    for (i = 1; i < CROWD; i++)
+    for (i = 1; i <= n; i++)
         call(i);
-    bl_reactor_post(r, &letter);
+}
+
+static void let_crowd_go(int n)
+{
     sem_post(&gate);
-    wait_until(__atomic_load_n(&counted, __ATOMIC_ACQUIRE) == 1);
-    assert_int_equal(served_before, 0);
-    wait_until(__atomic_load_n(&served, __ATOMIC_ACQUIRE) == CROWD - 1);
+    wait_until(__atomic_load_n(&served, __ATOMIC_ACQUIRE) == n);
     on_reactor(r, leave_crowd, NULL);
     sem_destroy(&gate);
     sem_destroy(&at_gate);
+}
+
+/* What an admin does, and what the live page is told, does not queue up behind
+ * thousands of streams. */
+static void test_reactor_letter_goes_before_a_crowd_of_sockets(void **state)
+{
+    bl_letter_t letter = {NULL, note_served};
+
+    (void)state;
+    counted = served = served_before = is_slow = 0;
+    call_crowd(CROWD - 1);
+    bl_reactor_post(r, &letter);
+    let_crowd_go(CROWD - 1);
+    wait_until(__atomic_load_n(&counted, __ATOMIC_ACQUIRE) == 1);
+    assert_int_equal(served_before, 0);
+}
+
+/* I9: what a turn has no time for is the next one's, and none is forgotten. */
+static void test_reactor_descriptors_that_take_long_have_several_turns(void **s)
+{
+    (void)s;
+    served = turns = 0;
+    is_slow = 1;
+    call_crowd(20);
+    let_crowd_go(20);
+    assert_true(turns >= 5);
+    assert_int_equal(served, 20);
 }
 
 /* --- deferred work ---------------------------------------------------------
@@ -475,6 +514,39 @@ static void test_reactor_deferred_runs_once_at_the_end_of_the_turn(void **state)
     assert_int_equal(seen[1], 0);
 }
 
+static bl_deferred_t slow_deferred[20];
+
+static void run_slowly(void *ctx)
+{
+    (void)ctx;
+    take_long();
+    __atomic_add_fetch(&served, 1, __ATOMIC_RELEASE);
+}
+
+static void defer_all(void *ctx)
+{
+    int i;
+
+    (void)ctx;
+    memset(slow_deferred, 0, sizeof(slow_deferred));
+    for (i = 0; i < 20; i++) {
+        slow_deferred[i].fn = run_slowly;
+        bl_reactor_rt_defer(r, &slow_deferred[i]);
+    }
+}
+
+/* I9: twenty long answers that end at once. */
+static void test_reactor_deferred_that_take_long_have_several_turns(void **s)
+{
+    (void)s;
+    served = turns = 0;
+    on_reactor(r, defer_all, NULL);
+    wait_until(__atomic_load_n(&served, __ATOMIC_ACQUIRE) == 20);
+    assert_true(turns >= 4);
+    on_reactor(r, note_where, &served_before); /* and nothing once more */
+    assert_int_equal(served, 20);
+}
+
 #define with_reactor(test)                                                     \
     cmocka_unit_test_setup_teardown(test, open_reactor, close_reactor)
 
@@ -491,7 +563,10 @@ int main(void)
         with_reactor(test_reactor_watch_is_told_when_its_descriptor_is_ready),
         with_reactor(test_reactor_watch_cleared_in_its_turn_is_not_told),
         with_reactor(test_reactor_letter_goes_before_a_crowd_of_sockets),
+        with_reactor(
+            test_reactor_descriptors_that_take_long_have_several_turns),
         with_reactor(test_reactor_deferred_runs_once_at_the_end_of_the_turn),
+        with_reactor(test_reactor_deferred_that_take_long_have_several_turns),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

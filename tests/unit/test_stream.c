@@ -2,6 +2,7 @@
 #include "stream_help.h"
 
 #include "base/clock.h"
+#include "crypto/token.h"
 
 #include <pthread.h>
 
@@ -167,6 +168,49 @@ static void test_stream_text_follows_replacements(void **state)
     assert_string_equal(bl_buf_str(&text), "Bye!?");
     bl_buf_release(&text);
     bl_stream_unref(s);
+}
+
+/* The digest of a stream that says `pieces` times 100 bytes; the piece of this
+ * number, from 1 on, is a rewrite that keeps 50 bytes. */
+static void expect_whole_digest(int pieces, int rewrite)
+{
+    unsigned char digest[BL_SHA256_BYTES];
+    char piece[101], hex[2 * BL_SHA256_BYTES + 1];
+    bl_stream_t *s = new_stream(ID, BL_MAX_ANSWER_BYTES);
+    bl_sha256_t *sum;
+    int i;
+
+    for (i = 1; i <= pieces; i++) {
+        snprintf(piece, sizeof(piece), "%099d\n", i);
+        if (i == rewrite)
+            put(s, BL_EV_REPLACE, piece, "{\"keep\":50}");
+        else
+            say(s, piece);
+        put(s, BL_EV_REASONING, "no part of it", NULL);
+    }
+    bl_stream_rt_end(s, BL_OUTCOME_COMPLETED, APR_SUCCESS, "stop");
+    assert_int_equal(s->whole.len, rewrite ? 50 + 100 * (pieces - rewrite + 1)
+                                           : 100 * pieces);
+    assert_int_equal(bl_sha256_create(&sum), APR_SUCCESS);
+    bl_sha256_add(sum, s->whole.data, s->whole.len);
+    bl_sha256_end(sum, digest);
+    bl_sha256_destroy(sum);
+    bl_hex(hex, digest, sizeof(digest));
+    assert_string_equal(s->sha256_hex, hex);
+    bl_stream_unref(s);
+}
+
+/* I9: of a long text it is made as the text comes. */
+static void test_stream_digest_is_of_the_whole_text_however_long(void **state)
+{
+    (void)state;
+    expect_whole_digest(655, 0); /* the last one that is short */
+    expect_whole_digest(656, 0);
+    expect_whole_digest(657, 0);
+    expect_whole_digest(3000, 0);
+    expect_whole_digest(3000, 10); /* rewritten while it was short */
+    expect_whole_digest(3000, 656);
+    expect_whole_digest(3000, 3000);
 }
 
 static void test_stream_reasoning_is_apart_from_the_text(void **state)
@@ -419,6 +463,7 @@ int main(void)
         cmocka_unit_test(test_stream_ends_once_the_first_one_wins),
         cmocka_unit_test(test_stream_event_after_its_end_changes_nothing),
         cmocka_unit_test(test_stream_end_event_says_outcome_and_sums),
+        cmocka_unit_test(test_stream_digest_is_of_the_whole_text_however_long),
         cmocka_unit_test(test_stream_that_said_nothing_has_a_whole_end_too),
         cmocka_unit_test(test_stream_text_follows_replacements),
         cmocka_unit_test(test_stream_reasoning_is_apart_from_the_text),
