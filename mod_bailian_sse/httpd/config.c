@@ -266,14 +266,14 @@ const char *bl_conf_check(apr_pool_t *p, const bl_server_conf_t *conf)
 
 apr_uint64_t bl_conf_budget(const bl_server_conf_t *conf)
 {
-    apr_uint64_t half;
+    apr_uint64_t third; /* docs/directives.md tells what comes on top */
 
     if (conf->memory_budget != BL_UNSET) {
         return (apr_uint64_t)conf->memory_budget;
     }
-    half = bl_machine_memory("") / 2;
-    if (!half) half = BUDGET_UNKNOWN;
-    return half > BL_BUDGET_LEAST ? half : BL_BUDGET_LEAST;
+    third = bl_machine_memory("") / 3;
+    if (!third) third = BUDGET_UNKNOWN;
+    return third > BL_BUDGET_LEAST ? third : BL_BUDGET_LEAST;
 }
 
 static void warn_memory(server_rec *s, const bl_server_conf_t *conf)
@@ -290,7 +290,7 @@ static void warn_memory(server_rec *s, const bl_server_conf_t *conf)
                                 " bytes are more than the %" APR_UINT64_T_FMT
                                 " that this machine or the control group of "
                                 "httpd has: the kernel would end children "
-                                "first; set it to half of that at most",
+                                "first; set it to a third of that at most",
                  conf->memory_budget, there);
 }
 

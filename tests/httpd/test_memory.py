@@ -287,4 +287,4 @@ def test_r03_budget_above_what_there_is_is_warned_of(env):
     env.allow_log("BL1817")
     with open(env.server.path("error_log"), encoding="utf-8") as file:
         line, = {row.split("BL1817")[1] for row in file if "BL1817" in row}
-    assert "more than the" in line and "half of that" in line
+    assert "more than the" in line and "a third of that" in line

@@ -117,5 +117,5 @@ def test_r03_large_answers_end_at_once_and_the_kernel_ends_nobody(env, capsys):
 
 
 @pytest.mark.server(locations=PATIENT, memory_limit=256 * MIB)
-def test_r03_default_is_half_of_the_group(env):
-    assert metric(env, "memory_budget_bytes") == 128 * MIB > BUDGET
+def test_r03_default_is_a_third_of_the_group(env):
+    assert metric(env, "memory_budget_bytes") == 256 * MIB // 3 > BUDGET
