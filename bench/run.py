@@ -121,9 +121,10 @@ class Run:
                 if s]
 
     def warm_up(self, server):
-        """A few answers, so that idle means ready and not untouched."""
+        """Answers for every worker, so that idle means ready and not
+        untouched: a thread that never worked has no stack and no heap yet."""
         server.idle_kb = server.memory_kb()
-        case = cases.Case(50, 0, 50, 8, requests=200)
+        case = cases.Case(50, 0, 50, servers.WORKERS, requests=2000)
         case.events = self.plan["short"].events
         load = case.load(self, server).run()
         if load.report["failed_count"]:

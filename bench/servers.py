@@ -18,6 +18,7 @@ import urllib.request
 import measure
 
 SERVER_USER = "www-data"
+WORKERS = 128  # of an httpd: two children of 64 threads
 
 
 class NotPossible(Exception):
@@ -200,7 +201,7 @@ Listen 127.0.0.1:{port}
 StartServers 2
 ServerLimit 4
 ThreadsPerChild 64
-MaxRequestWorkers 128
+MaxRequestWorkers {workers}
 AsyncRequestWorkerFactor 85
 MinSpareThreads 1
 MaxSpareThreads 128
@@ -224,7 +225,7 @@ Protocols http/1.1
         user = "User {0}\nGroup {0}".format(SERVER_USER) if as_root() else ""
         config = self.write("httpd.conf", self.CONFIG.format(
             dir=self.directory, port=self.port, load=self.modules(), user=user,
-            more=self.more()))
+            workers=WORKERS, more=self.more()))
         return [self.run.httpd, "-f", config, "-DFOREGROUND"]
 
     def more(self):
