@@ -11,6 +11,8 @@
 #define SIZE_STEP 16
 #define KEPT 7
 
+#define END_KEPT (128 * 1024) /* glibc's own first value */
+
 typedef struct chunk_t {
     struct chunk_t *next;
 } chunk_t;
@@ -40,6 +42,11 @@ static chunk_t *take_kept(void)
         }
     }
     return first;
+}
+
+void bl_heap_bound(void)
+{
+    mallopt(M_TRIM_THRESHOLD, END_KEPT);
 }
 
 void bl_heap_forget(void)

@@ -4,6 +4,7 @@
 #include "park.h"
 #include "ws_socket.h"
 #include "base/budget.h"
+#include "base/heap.h"
 #include "base/log_queue.h"
 #include "crypto/keyring.h"
 #include "engine/notes.h"
@@ -157,6 +158,7 @@ void bl_child_init(apr_pool_t *pchild, server_rec *s)
         conf->streams_all != BL_UNSET ? conf->streams_all : BL_STREAMS_ALL;
     ec.drain_ms = conf->drain_ms != BL_UNSET ? conf->drain_ms : BL_DRAIN_MS;
     ec.budget = &budget;
+    bl_heap_bound();
     bl_log_queue_start();
     rv = bl_engine_open(&engine, &ec, err, sizeof(err));
     if (rv != APR_SUCCESS) {
