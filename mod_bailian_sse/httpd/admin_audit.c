@@ -95,24 +95,11 @@ static int send_csv(bl_admin_call_t *a, bl_audit_ask_t *ask)
 {
     bl_buf_t out;
     bl_csv_t csv;
-    apr_status_t rv;
-    int rc;
 
     bl_buf_init(&out, CSV_BYTES);
     bl_csv_begin(&csv, &out, "id,at,actor,from,action,object,detail,outcome");
-    rv = put_all(a, ask, &csv);
-    if (rv == APR_SUCCESS) rv = bl_buf_status(&out);
-    if (rv == APR_SUCCESS) {
-        apr_table_setn(a->r->headers_out, "Content-Disposition",
-                       "attachment; filename=\"audit.csv\"");
-        rc = bl_call_answer(a->r, HTTP_OK, "text/csv; charset=utf-8", out.data,
-                            out.len);
-    }
-    else {
-        rc = bl_admin_problem(a, rv, NULL, NULL);
-    }
-    bl_buf_release(&out);
-    return rc;
+    return bl_call_answer_file(a->r, a->call, put_all(a, ask, &csv),
+                               "text/csv; charset=utf-8", "audit.csv", &out);
 }
 
 /* --- JSON --------------------------------------------------------------- */

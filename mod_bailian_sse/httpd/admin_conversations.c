@@ -26,22 +26,6 @@ static int refuse(bl_admin_call_t *a, const bl_params_t *p)
     return bl_admin_complain(a, p->rv, &p->why);
 }
 
-/* A fixed file name: nothing of a title reaches a header (S-27). */
-static int answer_file(bl_admin_call_t *a, apr_status_t rv, const char *type,
-                       const char *name, bl_buf_t *out)
-{
-    int rc;
-
-    if (rv == APR_SUCCESS) rv = bl_buf_status(out);
-    if (rv != APR_SUCCESS) return bl_admin_answer(a, rv, HTTP_OK, out);
-    apr_table_setn(
-        a->r->headers_out, "Content-Disposition",
-        apr_pstrcat(a->r->pool, "attachment; filename=\"", name, "\"", NULL));
-    rc = bl_call_answer(a->r, HTTP_OK, type, out->data, out->len);
-    bl_buf_release(out);
-    return rc;
-}
-
 /* --- conversations ------------------------------------------------------ */
 
 static int list(bl_admin_call_t *a)
@@ -93,10 +77,12 @@ static int export_it(bl_admin_call_t *a)
     rv = bl_store_any_conversation(
         a->store, &a->who, a->id,
         is_markdown ? BL_CONVERSATION_MARKDOWN : BL_CONVERSATION_EXPORT, &out);
-    return is_markdown ? answer_file(a, rv, "text/markdown; charset=utf-8",
-                                     "conversation.md", &out)
-                       : answer_file(a, rv, "application/json; charset=utf-8",
-                                     "conversation.json", &out);
+    return is_markdown ? bl_call_answer_file(a->r, a->call, rv,
+                                             "text/markdown; charset=utf-8",
+                                             "conversation.md", &out)
+                       : bl_call_answer_file(a->r, a->call, rv,
+                                             "application/json; charset=utf-8",
+                                             "conversation.json", &out);
 }
 
 static int delete_one(bl_admin_call_t *a)
@@ -175,8 +161,9 @@ static int usage(bl_admin_call_t *a)
         return bl_admin_answer(a, bl_admin_usage(a->store, &f, &out), HTTP_OK,
                                &out);
     }
-    return answer_file(a, bl_admin_usage_csv(a->store, &f, &out),
-                       "text/csv; charset=utf-8", "usage.csv", &out);
+    return bl_call_answer_file(a->r, a->call,
+                               bl_admin_usage_csv(a->store, &f, &out),
+                               "text/csv; charset=utf-8", "usage.csv", &out);
 }
 
 /* --- settings ----------------------------------------------------------- */

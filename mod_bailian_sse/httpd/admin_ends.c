@@ -70,19 +70,11 @@ static int read_ask(bl_admin_call_t *a, bl_ends_ask_t *ask, int *prc)
 static int ends_csv(bl_admin_call_t *a, const bl_ends_ask_t *ask)
 {
     bl_buf_t out;
-    apr_status_t rv;
-    int rc;
 
     bl_buf_init(&out, OUT_BYTES);
-    rv = bl_admin_ends_csv(a->store, ask, &out);
-    if (rv == APR_SUCCESS) rv = bl_buf_status(&out);
-    if (rv != APR_SUCCESS) return bl_admin_answer(a, rv, 0, &out);
-    apr_table_setn(a->r->headers_out, "Content-Disposition",
-                   "attachment; filename=\"ends.csv\"");
-    rc = bl_call_answer(a->r, HTTP_OK, "text/csv; charset=utf-8", out.data,
-                        out.len);
-    bl_buf_release(&out);
-    return rc;
+    return bl_call_answer_file(a->r, a->call,
+                               bl_admin_ends_csv(a->store, ask, &out),
+                               "text/csv; charset=utf-8", "ends.csv", &out);
 }
 
 static int ends(bl_admin_call_t *a)

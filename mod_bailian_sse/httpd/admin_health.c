@@ -387,13 +387,9 @@ int bl_admin_metrics_page(bl_admin_call_t *a)
     bl_store_health(a->store, &store);
     bl_buf_init(&out, OUT_BYTES);
     rv = bl_admin_metrics(bl_engine_shm(a->call->engine), &store, &out);
-    if (rv == APR_SUCCESS) rv = bl_buf_status(&out);
-    if (rv != APR_SUCCESS) return bl_admin_answer(a, rv, 0, &out);
-    rc = bl_call_answer(a->r, HTTP_OK,
-                        "text/plain; version=0.0.4; charset=utf-8", out.data,
-                        out.len);
-    bl_buf_release(&out);
-    return rc;
+    return bl_call_answer_made(a->r, a->call, rv, HTTP_OK,
+                               "text/plain; version=0.0.4; charset=utf-8",
+                               &out);
 }
 
 const bl_route_t bl_admin_health_routes[] = {

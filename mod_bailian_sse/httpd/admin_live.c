@@ -42,35 +42,12 @@ static int read_query(bl_admin_call_t *a, bl_live_query_t *q,
     return 1;
 }
 
-static void name_file(bl_admin_call_t *a, const char *name)
-{
-    apr_table_set(
-        a->r->headers_out, "Content-Disposition",
-        apr_psprintf(a->r->pool, "attachment; filename=\"%s\"", name));
-}
-
-static int live_csv(bl_admin_call_t *a, bl_live_query_t *q)
-{
-    bl_buf_t out;
-    apr_status_t rv;
-    int rc;
-
-    bl_buf_init(&out, OUT_BYTES);
-    rv = bl_admin_live_csv(bl_engine_shm(a->call->engine), q, &out);
-    if (rv == APR_SUCCESS) rv = bl_buf_status(&out);
-    if (rv != APR_SUCCESS) return bl_admin_answer(a, rv, 0, &out);
-    name_file(a, "live.csv");
-    rc = bl_call_answer(a->r, HTTP_OK, "text/csv; charset=utf-8", out.data,
-                        out.len);
-    bl_buf_release(&out);
-    return rc;
-}
-
 static int live(bl_admin_call_t *a)
 {
     const char *format = bl_admin_param(a, "format");
     int is_csv = format && !strcmp(format, "csv");
     int is_export = is_csv || bl_admin_param(a, "export");
+    bl_shm_t *shm = bl_engine_shm(a->call->engine);
     bl_live_query_t q;
     bl_buf_t out;
     int rc;
@@ -84,12 +61,18 @@ static int live(bl_admin_call_t *a)
         q.skip = 0;
         q.limit = BL_DIRECTORY_SLOTS;
     }
-    if (is_csv) return live_csv(a, &q);
-    if (is_export) name_file(a, "live.json");
     bl_buf_init(&out, OUT_BYTES);
-    return bl_admin_answer(
-        a, bl_admin_live(bl_engine_shm(a->call->engine), &q, &out), HTTP_OK,
-        &out);
+    if (is_csv) {
+        return bl_call_answer_file(a->r, a->call,
+                                   bl_admin_live_csv(shm, &q, &out),
+                                   "text/csv; charset=utf-8", "live.csv", &out);
+    }
+    if (is_export) {
+        return bl_call_answer_file(a->r, a->call, bl_admin_live(shm, &q, &out),
+                                   "application/json; charset=utf-8",
+                                   "live.json", &out);
+    }
+    return bl_admin_answer(a, bl_admin_live(shm, &q, &out), HTTP_OK, &out);
 }
 
 /* --- the feed ----------------------------------------------------------- */

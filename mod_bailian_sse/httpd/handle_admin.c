@@ -37,16 +37,8 @@ static const bl_route_t *const areas[] = {
 int bl_admin_answer(bl_admin_call_t *a, apr_status_t rv, int status,
                     bl_buf_t *out)
 {
-    int rc;
-
-    if (rv == APR_SUCCESS) rv = bl_buf_status(out);
-    rc = rv == APR_SUCCESS
-             ? bl_call_answer(a->r, status, "application/json; charset=utf-8",
-                              out->data, out->len)
-             : bl_admin_problem(a, rv, NULL, NULL);
-
-    bl_buf_release(out);
-    return rc;
+    return bl_call_answer_made(a->r, a->call, rv, status,
+                               "application/json; charset=utf-8", out);
 }
 
 int bl_admin_problem(bl_admin_call_t *a, apr_status_t rv, const char *field,

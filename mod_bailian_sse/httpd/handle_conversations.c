@@ -15,12 +15,6 @@
 #define TITLE_BYTES 512
 #define OUT_BYTES (64 * 1024 * 1024)
 
-static int answer(request_rec *r, bl_call_t *call, apr_status_t rv,
-                  const char *type, bl_buf_t *out)
-{
-    return bl_call_answer_made(r, call, rv, HTTP_OK, type, out);
-}
-
 static int list(request_rec *r, bl_call_t *call)
 {
     const char *limit_text = apr_table_get(call->query, "limit");
@@ -38,12 +32,13 @@ static int list(request_rec *r, bl_call_t *call)
         }
     }
     bl_buf_init(&out, OUT_BYTES);
-    return answer(r, call,
-                  bl_store_conversations(
-                      bl_engine_store(call->engine), call->principal.text,
-                      apr_table_get(call->query, "q"), (int)limit,
-                      apr_table_get(call->query, "cursor"), &out),
-                  "application/json; charset=utf-8", &out);
+    return bl_call_answer_made(
+        r, call,
+        bl_store_conversations(bl_engine_store(call->engine),
+                               call->principal.text,
+                               apr_table_get(call->query, "q"), (int)limit,
+                               apr_table_get(call->query, "cursor"), &out),
+        HTTP_OK, "application/json; charset=utf-8", &out);
 }
 
 static int export_it(request_rec *r, bl_call_t *call, const char *id)
@@ -60,18 +55,15 @@ static int export_it(request_rec *r, bl_call_t *call, const char *id)
         return bl_call_problem(r, call, BL_E_BAD_VALUE,
                                "format must be json or markdown");
     }
-    /* A fixed name: nothing of a title reaches a header (S-27). */
-    apr_table_setn(r->headers_out, "Content-Disposition",
-                   is_markdown ? "attachment; filename=\"conversation.md\""
-                               : "attachment; filename=\"conversation.json\"");
     bl_buf_init(&out, OUT_BYTES);
     if (is_markdown) {
-        return answer(r, call,
-                      bl_store_conversation_markdown(store, owner, id, &out),
-                      "text/markdown; charset=utf-8", &out);
+        return bl_call_answer_file(
+            r, call, bl_store_conversation_markdown(store, owner, id, &out),
+            "text/markdown; charset=utf-8", "conversation.md", &out);
     }
-    return answer(r, call, bl_store_conversation(store, owner, id, &out),
-                  "application/json; charset=utf-8", &out);
+    return bl_call_answer_file(
+        r, call, bl_store_conversation(store, owner, id, &out),
+        "application/json; charset=utf-8", "conversation.json", &out);
 }
 
 static apr_status_t rename_it(request_rec *r, bl_call_t *call, const char *id,
@@ -114,9 +106,9 @@ static int one(request_rec *r, bl_call_t *call, const char *id)
     }
     if (rv != APR_SUCCESS) return bl_call_problem(r, call, rv, detail);
     bl_buf_init(&out, OUT_BYTES);
-    return answer(r, call,
-                  bl_store_conversation(store, call->principal.text, id, &out),
-                  "application/json; charset=utf-8", &out);
+    return bl_call_answer_made(
+        r, call, bl_store_conversation(store, call->principal.text, id, &out),
+        HTTP_OK, "application/json; charset=utf-8", &out);
 }
 
 /* --- who shares it ------------------------------------------------------ */
@@ -131,7 +123,8 @@ static int answer_members(request_rec *r, bl_call_t *call, const char *id)
     rv = bl_store_members(bl_engine_store(call->engine), call->principal.text,
                           id, &out);
     if (rv == APR_SUCCESS) rv = bl_buf_puts(&out, "}");
-    return answer(r, call, rv, "application/json; charset=utf-8", &out);
+    return bl_call_answer_made(r, call, rv, HTTP_OK,
+                               "application/json; charset=utf-8", &out);
 }
 
 /* The conversation may have another id then. */

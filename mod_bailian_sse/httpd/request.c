@@ -434,6 +434,18 @@ int bl_call_answer_made(request_rec *r, bl_call_t *call, apr_status_t rv,
     return rc;
 }
 
+int bl_call_answer_file(request_rec *r, bl_call_t *call, apr_status_t rv,
+                        const char *type, const char *name, bl_buf_t *made)
+{
+    if (rv == APR_SUCCESS) rv = bl_buf_status(made);
+    if (rv == APR_SUCCESS) {
+        apr_table_setn(
+            r->headers_out, "Content-Disposition",
+            apr_pstrcat(r->pool, "attachment; filename=\"", name, "\"", NULL));
+    }
+    return bl_call_answer_made(r, call, rv, HTTP_OK, type, made);
+}
+
 int bl_call_method_is(request_rec *r, bl_call_t *call, const char *allowed,
                       int *prc)
 {

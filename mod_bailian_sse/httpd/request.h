@@ -121,6 +121,11 @@ int bl_call_answer(request_rec *r, int status, const char *type,
 int bl_call_answer_made(request_rec *r, bl_call_t *call, apr_status_t rv,
                         int status, const char *type, bl_buf_t *made);
 
+/* The same as a file to be saved. name is a fixed one: nothing of a title
+ * reaches a header (S-27). */
+int bl_call_answer_file(request_rec *r, bl_call_t *call, apr_status_t rv,
+                        const char *type, const char *name, bl_buf_t *made);
+
 /* Only these methods; else a problem with Allow is sent and 0 answered. */
 int bl_call_method_is(request_rec *r, bl_call_t *call, const char *allowed,
                       int *prc);

@@ -118,6 +118,9 @@ def test_export_as_json_and_markdown(env):
     assert "attachment" in text.header("content-disposition")
     assert TEA_TEXT in text.body.decode()
     assert "绿茶用多少度的水泡？" in text.body.decode()
+    refused = env.get(BASE + "/e2/export?userId=exporter&format=json")
+    assert refused.status == 404
+    assert refused.header("content-disposition") is None, "not to be saved"
 
 
 def test_s04_another_person_can_do_nothing(env):
