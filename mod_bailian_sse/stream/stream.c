@@ -147,7 +147,6 @@ static void begin_sum(bl_stream_t *s)
         }
         after = events[n - 1].seq;
     }
-    s->summed_len = s->text_len;
 }
 
 /* ev stands in the journal. Of megabytes the reactor must not make the digest
@@ -160,12 +159,10 @@ static void note_event(bl_stream_t *s, const bl_event_t *ev)
     if (ev->kind != BL_EV_DELTA) return;
     s->text_len += ev->text_len;
     if (s->is_summed_late || s->text_len < SUM_FROM) return;
-    if (!s->sum) {
+    if (s->sum)
+        bl_sha256_add(s->sum, ev->text, ev->text_len);
+    else
         begin_sum(s);
-        return;
-    }
-    bl_sha256_add(s->sum, ev->text, ev->text_len);
-    s->summed_len = s->text_len;
 }
 
 static void mark_dirty(bl_stream_t *s)
@@ -308,7 +305,7 @@ int bl_stream_wait_end(bl_stream_t *s, bl_ms_t wait_ms)
 static apr_status_t digest_of_whole(bl_stream_t *s)
 {
     unsigned char digest[BL_SHA256_BYTES];
-    size_t done = s->sum ? s->summed_len : 0;
+    size_t done = s->sum ? s->text_len : 0;
     apr_status_t rv = s->sum ? APR_SUCCESS : bl_sha256_create(&s->sum);
 
     if (rv != APR_SUCCESS) return rv;

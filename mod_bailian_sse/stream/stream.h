@@ -95,7 +95,7 @@ struct bl_stream_t {
 
     /* producer's: the digest of a long text, as it comes (I9) */
     struct bl_sha256_t *sum;
-    size_t text_len, summed_len;
+    size_t text_len; /* sum, while there is one, is of all of it */
     int has_reasoning;
     int is_summed_late; /* what came was rewritten, or memory was short */
 

@@ -12,9 +12,8 @@
 
 #define SPARE_HANDLES 64    /* kept for the next transfers of this child */
 #define RECEIVE_BYTES 16384 /* httpd-async.md 6: touched only when used */
-#define AHEAD_BYTES                                                            \
-    (2 * RECEIVE_BYTES)        /* what curl keeps, and the next read           \
-                                */
+/* What curl keeps, and the next read. */
+#define AHEAD_BYTES (2 * RECEIVE_BYTES)
 #define CONNECTION_LIFE_S 600L /* S-35 */
 #define CONNECTION_IDLE_S 55L  /* gateways close after 60 s: U31 */
 #define RETRY_AFTER_MOST_S 3600
