@@ -45,9 +45,13 @@ export function makeChart(title, show) {
         { ...axis, size: 28, values: (_, ticks) => ticks.map((s) => timeOf(given, s)), space: given.isLong ? 100 : 75 },
         { ...axis, size: 56, incrs: steps(show), values: (_, ticks) => ticks.map((n) => (n === null ? '' : show(n))) },
       ],
-      series: [{}, ...given.series.map((one, i) => ({
-        label: one.name, stroke: colour(COLOURS[number(one, i) - 1]), width: 1.6, points: { show: false, size: 4, filter: alone },
-        fill: given.series.length === 1 ? `${colour(COLOURS[0])}22` : undefined }))],
+      series: [{}, ...given.series.map((one, i) => {
+        const stroke = colour(COLOURS[number(one, i) - 1]);
+        return {
+          label: one.name, stroke, width: 1.6, points: { show: false, size: 6, fill: stroke, filter: alone },
+          fill: given.series.length === 1 ? `${colour(COLOURS[0])}22` : undefined,
+        };
+      })],
       hooks: { setCursor: [(u) => drawLegend(u.cursor.idx)] },
     }, data(given), place);
   }
