@@ -6,6 +6,7 @@
 #include "crypto/token.h"
 #include "process.h"
 #include "slot_words.h"
+#include "stats.h"
 
 #include <sched.h>
 #include <string.h>
@@ -111,18 +112,6 @@ apr_status_t bl_shm_join(bl_shm_t *shm, apr_int64_t child_id, int *pchild)
     return BL_E_OVERLOADED;
 }
 
-static void keep_counters(bl_shm_t *shm, bl_child_t *child)
-{
-    int i;
-
-    for (i = 0; i < BL_WORDS; i++) {
-        __atomic_add_fetch(
-            &shm->past[i],
-            __atomic_exchange_n(&child->counters[i], 0, __ATOMIC_RELAXED),
-            __ATOMIC_RELAXED);
-    }
-}
-
 static int free_slots_of(bl_shm_t *shm, int child)
 {
     apr_uint32_t i;
@@ -142,6 +131,24 @@ static int free_slots_of(bl_shm_t *shm, int child)
     return n;
 }
 
+/* I2: what was begun in this place and never ended was interrupted. */
+static void count_interrupted(bl_child_t *child)
+{
+    apr_uint64_t *counters = child->counters;
+    apr_uint64_t n = counters[BL_COUNT_STREAMS_STARTED];
+    int i;
+
+    for (i = BL_COUNT_STREAMS_COMPLETED; i <= BL_COUNT_STREAMS_INTERRUPTED; i++)
+        n -= counters[i];
+    /* It was killed between the end of a stream and the count of its start. */
+    if ((apr_int64_t)n < 0) return;
+    __atomic_add_fetch(&counters[BL_COUNT_STREAMS_INTERRUPTED], n,
+                       __ATOMIC_RELAXED);
+    __atomic_add_fetch(
+        &counters[BL_WORD_ENDS + bl_error_line(BL_E_INTERRUPTED)], n,
+        __ATOMIC_RELAXED);
+}
+
 /* Everything of a child whose process does nothing any more. */
 static int clean_up(bl_shm_t *shm, int index)
 {
@@ -152,7 +159,7 @@ static int clean_up(bl_shm_t *shm, int index)
     __atomic_store_n(&child->live, 0, __ATOMIC_SEQ_CST);
     hold_nothing(shm, index);
     bl_sockets_forget(shm, index);
-    keep_counters(shm, child);
+    count_interrupted(child);
     __atomic_store_n(&child->who, 0, __ATOMIC_RELEASE);
     return n;
 }

@@ -18,8 +18,9 @@
 #define BL_SHM_MAGIC 0x31534c42u /* "BLS1" */
 #define BL_SHM_CHILDREN 256      /* live and draining generations together */
 
-/* Counters of one child; the totals are their sum plus what ended children
- * left in bl_shm_t.past. Names: docs/metrics (bailian_<name>_total). */
+/* Counters of one place of a child: whoever has it next counts on, so that the
+ * totals are sums that never shrink. Names: docs/metrics
+ * (bailian_<name>_total). */
 #define BL_COUNTER_TABLE(X)                                                    \
     X(STREAMS_STARTED, streams_started)                                        \
     X(STREAMS_COMPLETED, streams_completed)                                    \
@@ -284,7 +285,6 @@ struct bl_shm_t {
     apr_uint32_t size; /* of the whole segment: another build is refused */
     unsigned char server_id[16];
     apr_uint32_t top; /* no slot at or above it is in use */
-    apr_uint64_t past[BL_WORDS];
     bl_trend_t trend;
     apr_uint32_t recent_next; /* a ring */
     bl_recent_t recent[BL_RECENT_KEYS];

@@ -66,7 +66,7 @@ bl_ms_t bl_bucket_percentile(const apr_uint64_t *buckets, int percent)
 
 apr_uint64_t bl_stats_total(const bl_shm_t *shm, int word)
 {
-    apr_uint64_t sum = __atomic_load_n(&shm->past[word], __ATOMIC_RELAXED);
+    apr_uint64_t sum = 0;
     int i;
 
     for (i = 0; i < BL_SHM_CHILDREN; i++) {

@@ -53,8 +53,6 @@ static void write_sample(bl_shm_t *shm, apr_int64_t second)
         apr_uint64_t total = bl_stats_total(shm, i);
         apr_uint64_t last = h->totals[i];
 
-        /* While a child's counters move to the past they are in neither
-         * place for a moment: what is missing now comes with the next. */
         if (total <= last) continue;
         h->totals[i] = total;
         if (is_first) continue;
