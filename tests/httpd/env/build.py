@@ -19,6 +19,7 @@ IN_VALGRIND = bool(os.environ.get("BL_VALGRIND"))
 HTTPD = os.environ.get("BL_HTTPD", "/usr/sbin/apache2")
 HTTPD_MODULES = os.environ.get("BL_HTTPD_MODULES", "/usr/lib/apache2/modules")
 EMULATOR = os.path.join(ROOT, "tests", "emulator", "bailian_emulator.py")
+SUPPRESSED = os.path.join(ROOT, "tests", "tsan.supp")
 FIXTURES = os.path.join(ROOT, "tests", "fixtures", "bailian")
 
 
@@ -41,10 +42,14 @@ def is_slow():
     return IN_VALGRIND or sanitizer() is not None
 
 
+def has_thread_sanitizer():
+    return "tsan" in (sanitizer() or "")
+
+
 def is_crawling():
     """Ten times slower and more: the parent loses patience at a stop while a
     reactor reads what curl hands it in one go."""
-    return IN_VALGRIND or "tsan" in (sanitizer() or "")
+    return IN_VALGRIND or has_thread_sanitizer()
 
 
 def runner(report_dir):
@@ -74,5 +79,5 @@ def httpd_environment(report_dir):
             "allow_user_segv_handler=0:" + log
         found["UBSAN_OPTIONS"] = "print_stacktrace=1:" + log
         found["TSAN_OPTIONS"] = "second_deadlock_stack=1:" \
-            "report_signal_unsafe=0:" + log
+            "report_signal_unsafe=0:suppressions='%s':%s" % (SUPPRESSED, log)
     return found
