@@ -27,8 +27,12 @@ void bl_feed_ended(int is_sync)
 apr_status_t bl_feed_make(bl_engine_t *e, const bl_feed_source_t *source,
                           bl_buf_t *out, bl_ms_t *pwait_ms)
 {
+    apr_status_t rv;
+
     if (!bl_engine_is_draining(e)) {
-        return source->make(source->ctx, out, pwait_ms);
+        rv = source->make(source->ctx, out, pwait_ms);
+        if (rv != APR_SUCCESS && rv != APR_EOF) bl_buf_clear(out);
+        return rv;
     }
     bl_buf_puts(out, "event: bye\ndata: {\"reason\":\"draining\"}\n\n");
     return APR_EOF;
@@ -76,14 +80,16 @@ static void nap(request_rec *r, bl_engine_t *e, bl_ms_t ms)
     }
 }
 
-static int run_sync(request_rec *r, bl_engine_t *e,
+static int run_sync(request_rec *r, bl_call_t *call,
                     const bl_feed_source_t *source)
 {
+    bl_engine_t *e = call->engine;
     apr_bucket_brigade *bb =
         apr_brigade_create(r->pool, r->connection->bucket_alloc);
     apr_status_t rv;
     bl_buf_t out;
     bl_ms_t wait;
+    int has_head = 0;
 
     bl_buf_init(&out, BL_FEED_BYTES);
     do {
@@ -91,12 +97,15 @@ static int run_sync(request_rec *r, bl_engine_t *e,
         bl_buf_clear(&out);
         rv = bl_feed_make(e, source, &out, &wait);
         if (out.len && write_all(r, bb, &out) != APR_SUCCESS) break;
+        has_head |= out.len > 0;
         if (rv == APR_SUCCESS) nap(r, e, wait);
     } while (rv == APR_SUCCESS && !has_left(r));
     bl_buf_release(&out);
     source->destroy(source->ctx);
     bl_feed_ended(1);
-    return OK;
+    return has_head || rv == APR_SUCCESS || rv == APR_EOF
+               ? OK
+               : bl_call_problem(r, call, BL_E_OVERLOADED, NULL);
 }
 
 /* --- served ------------------------------------------------------------- */
@@ -141,5 +150,5 @@ int bl_feed_serve(request_rec *r, bl_call_t *call,
         return refuse(r, call, source);
     }
     set_headers(r);
-    return run_sync(r, call->engine, source);
+    return run_sync(r, call, source);
 }

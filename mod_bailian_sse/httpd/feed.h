@@ -46,7 +46,8 @@ void bl_feed_close_all(void);
 int bl_feed_park(request_rec *r, bl_engine_t *e,
                  const bl_feed_source_t *source);
 
-/* make(), or the goodbye of a child that drains (then APR_EOF). */
+/* make(), or the goodbye of a child that drains (then APR_EOF). Nothing is
+ * appended by one that fails. */
 apr_status_t bl_feed_make(bl_engine_t *e, const bl_feed_source_t *source,
                           bl_buf_t *out, bl_ms_t *pwait_ms);
 

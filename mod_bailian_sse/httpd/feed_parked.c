@@ -34,6 +34,8 @@ typedef struct parked_t {
     size_t sent;
     apr_status_t rv;     /* of the last making */
     bl_ms_t stuck_since; /* 0 = it is not */
+    request_rec *r;      /* borrowed: of whoever may write to it */
+    int has_head;        /* of the response: it has left */
     int is_begun, is_making;
     int is_gone;     /* nothing to write to any more */
     int is_released; /* the park is no more */
@@ -214,6 +216,18 @@ static void free_feed(parked_t *p)
     free(p);
 }
 
+/* Nothing was sent, and nothing can be made. A worker that has the connection
+ * just now finds it cut. */
+static int is_refused(parked_t *p)
+{
+    const char *text;
+
+    if (p->has_head || !bl_park_rt_can_write(p->park)) return 0;
+    text =
+        bl_call_least_problem(p->r, 0, BL_LANG_EN, bl_error(BL_E_OVERLOADED));
+    return bl_park_rt_write(p->park, text, strlen(text), 1) == APR_SUCCESS;
+}
+
 static void all_is_sent(parked_t *p)
 {
     p->sent = 0;
@@ -222,7 +236,7 @@ static void all_is_sent(parked_t *p)
     bl_buf_clear(&p->out);
     if (p->out.size > KEEP_BYTES) bl_buf_release(&p->out);
     if (p->rv != APR_SUCCESS)
-        bl_park_rt_finish(p->park, p->rv == APR_EOF);
+        bl_park_rt_finish(p->park, p->rv == APR_EOF || is_refused(p));
     else
         ask_feeder(p);
 }
@@ -244,6 +258,7 @@ static void pump(parked_t *p)
             return;
         }
         p->sent += n;
+        p->has_head = 1;
         p->stuck_since = 0;
         if (!pending(p)) {
             all_is_sent(p);
@@ -339,6 +354,7 @@ int bl_feed_park(request_rec *r, bl_engine_t *e, const bl_feed_source_t *source)
     p->engine = e;
     p->reactor = bl_engine_reactor(e);
     p->source = *source;
+    p->r = r;
     p->timer.fn = on_timer;
     p->timer.ctx = p;
     bl_buf_init(&p->out, BL_FEED_BYTES);

@@ -54,6 +54,7 @@ int bl_serve_stream(request_rec *r, bl_call_t *call, bl_stream_t *s,
     plan.answer_ms = bl_clock_ms() + call->form.wait_ms;
     plan.wants_whole = call->form.wants_whole;
     plan.is_ascii = call->form.is_ascii;
+    plan.is_session = call->is_session;
     bl_call_forget_json(r, call);
     rc = bl_sink_serve(r, &plan);
     return rc == DECLINED ? bl_call_problem(r, call, BL_E_OVERLOADED, NULL)

@@ -349,14 +349,24 @@ void bl_call_put_retry(request_rec *r, const bl_error_t *e)
                                 1 + (int)(r->request_time % RETRY_AFTER_MOST)));
 }
 
-/* Even without memory for more than httpd's own. */
-static const char *least_problem(request_rec *r, const bl_call_t *call,
-                                 const bl_error_t *e)
+static const char *problem_type(int is_session)
 {
-    return apr_psprintf(r->pool, "{\"%s\":%s,\"status\":%d,\"code\":\"%s\"}\n",
-                        call->is_session ? "success" : "type",
-                        call->is_session ? "false" : "\"about:blank\"", e->http,
-                        e->code);
+    return is_session ? "application/json; charset=utf-8"
+                      : "application/problem+json; charset=utf-8";
+}
+
+/* The table's sentences need no escapes (tests/unit/test_errors). */
+const char *bl_call_least_problem(request_rec *r, int is_session,
+                                  bl_lang_t lang, const bl_error_t *e)
+{
+    r->status = e->http;
+    bl_call_put_retry(r, e);
+    ap_set_content_type(r, problem_type(is_session));
+    return apr_psprintf(
+        r->pool, "{\"%s\":%s,\"status\":%d,\"code\":\"%s\",\"%s\":\"%s\"}\n",
+        is_session ? "success" : "type",
+        is_session ? "false" : "\"about:blank\"", e->http, e->code,
+        is_session ? "error" : "title", bl_error_sentence(e, lang));
 }
 
 /* said NULL: only a detail. */
@@ -364,6 +374,7 @@ static int answer_problem(request_rec *r, bl_call_t *call, apr_status_t rv,
                           const char *field, const char *detail,
                           const bl_said_t *said)
 {
+    bl_lang_t lang = call->form.is_ascii ? BL_LANG_EN : call->lang;
     const bl_error_t *e = bl_error(rv);
     const char *text;
     bl_buf_t out;
@@ -390,12 +401,9 @@ static int answer_problem(request_rec *r, bl_call_t *call, apr_status_t rv,
     bl_buf_puts(&out, "}\n");
     if (call->form.is_ascii) bl_json_to_ascii(&out, 0);
     text = bl_buf_str(&out);
-    if (!text) text = least_problem(r, call, e);
-    rc = bl_call_answer(r, e->http,
-                        call->is_session
-                            ? "application/json; charset=utf-8"
-                            : "application/problem+json; charset=utf-8",
-                        text, strlen(text));
+    if (!text) text = bl_call_least_problem(r, call->is_session, lang, e);
+    rc = bl_call_answer(r, e->http, problem_type(call->is_session), text,
+                        strlen(text));
     bl_buf_release(&out);
     return rc;
 }

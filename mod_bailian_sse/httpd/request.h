@@ -109,6 +109,11 @@ int bl_call_problem_at(request_rec *r, bl_call_t *call, apr_status_t rv,
 int bl_call_problem_said(request_rec *r, bl_call_t *call, apr_status_t rv,
                          const bl_complaint_t *why);
 
+/* Even without memory for more than httpd's own: the head says which error it
+ * is, and what is answered is to be its body. */
+const char *bl_call_least_problem(request_rec *r, int is_session,
+                                  bl_lang_t lang, const bl_error_t *e);
+
 /* Seconds from now that a client who may retry is told: not all at once. */
 void bl_call_put_retry(request_rec *r, const bl_error_t *e);
 

@@ -139,13 +139,13 @@ static int is_content(bl_event_kind_t kind)
            kind == BL_EV_REPLACE;
 }
 
-static void to_ascii(bl_sink_t *sink, size_t from)
+static apr_status_t to_ascii(bl_sink_t *sink, size_t from)
 {
     const bl_encoder_t *e = &sink->encoder;
 
-    if (sink->plan.is_ascii && (e->kind->is_json || e->failure)) {
-        bl_json_to_ascii(&sink->out, from);
-    }
+    return sink->plan.is_ascii && (e->kind->is_json || e->failure)
+               ? bl_json_to_ascii(&sink->out, from)
+               : APR_SUCCESS;
 }
 
 /* ev NULL: goes on with the event before. */
@@ -157,8 +157,8 @@ static apr_status_t encode(bl_sink_t *sink, const bl_event_t *ev)
         ev ? e->kind->event(e, &sink->out, ev) : e->kind->more(e, &sink->out);
 
     sink->has_more = rv == APR_INCOMPLETE;
-    if (rv != APR_SUCCESS && rv != APR_INCOMPLETE) return rv;
-    to_ascii(sink, from);
+    if (rv == APR_SUCCESS || rv == APR_INCOMPLETE) rv = to_ascii(sink, from);
+    if (rv != APR_SUCCESS) return rv;
     if (ev) {
         bl_cursor_advance(&sink->cursor, ev);
         if (is_content(ev->kind)) sink->has_content = 1;
@@ -198,18 +198,25 @@ static int is_held_back(bl_sink_t *sink, bl_ms_t now)
     return sink->paced_until && !bl_sink_pending(sink);
 }
 
-static void answer(bl_sink_t *sink)
+static apr_status_t answer(bl_sink_t *sink)
 {
     size_t from = sink->out.len;
+    apr_status_t rv = sink->encoder.kind->answer(&sink->encoder, &sink->out,
+                                                 sink->cursor.after);
 
-    if (sink->encoder.kind->answer(&sink->encoder, &sink->out,
-                                   sink->cursor.after) != APR_SUCCESS)
-    {
-        sink->is_cut = 1;
-        sink->encoder.is_clean = 0;
-    }
-    to_ascii(sink, from);
     sink->is_over = 1;
+    return rv == APR_SUCCESS ? to_ascii(sink, from) : rv;
+}
+
+/* No END event stands here: the stream goes on elsewhere, or will be found in
+ * the store. */
+static apr_status_t send_elsewhere(bl_sink_t *sink)
+{
+    apr_status_t rv = sink->encoder.kind->reconnect(&sink->encoder, &sink->out,
+                                                    sink->cursor.after);
+
+    sink->is_over = 1;
+    return rv == APR_SUCCESS ? to_ascii(sink, 0) : rv;
 }
 
 /* Nothing has left yet: the head can still say so. */
@@ -218,6 +225,21 @@ static void become_failure(bl_sink_t *sink)
     sink->r->status = sink->encoder.failure->http;
     bl_call_put_retry(sink->r, sink->encoder.failure);
     ap_set_content_type(sink->r, "application/json; charset=utf-8");
+}
+
+/* There is no memory for what comes next. An answer that has begun is cut (I4);
+ * one that has not is refused, which takes only what every head takes. */
+static void give_up(bl_sink_t *sink, apr_status_t rv)
+{
+    sink->is_over = 1;
+    sink->encoder.is_clean = !sink->has_head;
+    if (sink->has_head) return;
+    sink->refusal = bl_call_least_problem(
+        sink->r, sink->plan.is_session,
+        sink->plan.is_ascii ? BL_LANG_EN : sink->plan.lang,
+        bl_error(rv == APR_ENOMEM ? BL_E_OVERLOADED : rv));
+    bl_count(bl_engine_shm(sink->plan.engine),
+             bl_engine_child(sink->plan.engine), REQUESTS_REFUSED, 1);
 }
 
 /* APR_EOF: he may come back, and is told then whether he may go on. */
@@ -255,31 +277,23 @@ apr_status_t bl_sink_fill(bl_sink_t *sink, bl_ms_t now)
     if (rv == APR_EAGAIN && !sink->is_over && sink->encoder.kind->answer &&
         (sink->encoder.has_news || now >= sink->plan.answer_ms))
     {
-        answer(sink);
+        rv = answer(sink);
     }
-    if (rv == APR_EOF && !sink->is_over) {
-        /* No END event stands here: the stream goes on elsewhere, or will be
-         * found in the store. */
-        sink->encoder.kind->reconnect(&sink->encoder, &sink->out,
-                                      sink->cursor.after);
-        to_ascii(sink, 0);
-        sink->is_over = 1;
-    }
-    else if (rv != APR_SUCCESS && rv != APR_EAGAIN) {
-        sink->is_over = sink->is_cut = 1;
-        sink->encoder.is_clean = 0;
-    }
+    if (rv == APR_EOF && !sink->is_over) rv = send_elsewhere(sink);
+    if (rv != APR_SUCCESS && rv != APR_EAGAIN) give_up(sink, rv);
     return bl_sink_pending(sink) ? APR_SUCCESS : APR_EAGAIN;
 }
 
 size_t bl_sink_pending(const bl_sink_t *sink)
 {
-    return sink->out.len - sink->sent;
+    size_t n = sink->refusal ? strlen(sink->refusal) : sink->out.len;
+
+    return n - sink->sent;
 }
 
 const char *bl_sink_bytes(const bl_sink_t *sink)
 {
-    return sink->out.data + sink->sent;
+    return (sink->refusal ? sink->refusal : sink->out.data) + sink->sent;
 }
 
 void bl_sink_sent(bl_sink_t *sink, size_t n)
@@ -288,13 +302,14 @@ void bl_sink_sent(bl_sink_t *sink, size_t n)
     sink->has_head = 1;
     if (bl_sink_pending(sink)) return;
     sink->sent = 0;
+    sink->refusal = NULL;
     bl_buf_clear(&sink->out);
     sink->stuck_since = 0;
 }
 
 void bl_sink_keep_pending(bl_sink_t *sink, bl_buf_t *spare)
 {
-    size_t n = bl_sink_pending(sink);
+    size_t n = sink->refusal ? 0 : bl_sink_pending(sink);
     bl_buf_t kept;
 
     if (n > sink->out.size / 2) return;

@@ -35,6 +35,7 @@ typedef struct bl_sink_plan_t {
     bl_ms_t answer_ms; /* of a kind that answers once: when, at the latest */
     int wants_whole;   /* likewise: all of the text, not what came since */
     int is_ascii;      /* JSON without a byte above 0x7f */
+    int is_session;    /* errors as the mini-program family says them */
 } bl_sink_plan_t;
 
 /* What sink_parked.c knows more of it. */
@@ -59,7 +60,7 @@ typedef struct bl_sink_t {
     int has_more;        /* of the event that was encoded last */
     int is_ending;       /* the end event is being encoded */
     int is_over;         /* the end was encoded: nothing follows */
-    int is_cut;          /* or there is no memory for it */
+    const char *refusal; /* NULL, or: said in place of all that is in out */
     bl_ms_t last_out_ms; /* something was encoded */
     bl_ms_t paced_until; /* nothing is encoded before; 0 = at any time */
     bl_ms_t stuck_since; /* the client takes too little; 0 = it does not */

@@ -287,16 +287,10 @@ int bl_sink_run_ended(request_rec *r, bl_sink_t *sink)
     bl_cursor_over_ended(&sink->cursor, sink->plan.stream, sink->plan.after);
     bl_buf_room(&sink->out, ENDED_BYTES); /* most fit, without growing */
     while (rv == APR_SUCCESS &&
-           bl_sink_fill(sink, bl_clock_ms()) == APR_SUCCESS &&
-           (sink->has_head || !sink->is_cut))
-    {
+           bl_sink_fill(sink, bl_clock_ms()) == APR_SUCCESS) {
         rv = write_some(r, sink, bb,
                         sink->is_over && sink->encoder.is_clean &&
                             bl_sink_pending(sink) <= BL_PASS_BYTES);
-    }
-    if (sink->is_cut && !sink->has_head) { /* which can still say so */
-        bl_sink_destroy(sink);
-        return DECLINED;
     }
     close_body(r, sink, rv == APR_SUCCESS);
     bl_sink_destroy(sink);

@@ -121,7 +121,10 @@ apr_status_t bl_json_to_ascii(bl_buf_t *out, size_t from)
 
     if (bl_buf_status(out) != APR_SUCCESS || !len) return bl_buf_status(out);
     copy = malloc(len);
-    if (!copy) return APR_ENOMEM;
+    if (!copy) {
+        out->failed = APR_ENOMEM;
+        return out->failed;
+    }
     memcpy(copy, out->data + from, len);
     end = copy + len;
     out->len = from;

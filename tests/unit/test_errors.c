@@ -46,6 +46,9 @@ static void test_errors_sentences_are_text_in_both_languages(void **state)
         assert_true(strlen(e->en) > 10);
         assert_true((unsigned char)e->zh[0] > 0x7f);
         assert_true(bl_utf8_is_valid(e->zh, strlen(e->zh)));
+        /* It is JSON as it stands, where there is no memory to escape it. */
+        assert_null(strpbrk(e->en, "\"\\\n"));
+        assert_null(strpbrk(e->zh, "\"\\\n"));
     }
 }
 
