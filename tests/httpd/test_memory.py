@@ -9,7 +9,7 @@ import pytest
 
 from answers import (TEA, TEA_BEGIN, TEA_TEXT, assert_answer, assert_failure,
                      last, piece)
-from env.admin import LI, LOCATION, Admin
+from env.admin import LOCATION, Admin, metric
 from env.polling import until
 from env.ws import Talk
 
@@ -35,13 +35,6 @@ PATIENT = LOCATION + """
 """
 small = pytest.mark.server(locations=PATIENT,
                            global_extra="BailianMemoryBudget 32M")
-
-
-def metric(env, name):
-    text = env.get("/bailian-admin/metrics", LI).body.decode()
-    found, = [line for line in text.splitlines()
-              if line.startswith("bailian_%s " % name)]
-    return int(found.split()[1])
 
 
 def held(env):

@@ -24,6 +24,16 @@ def admin_location(base, extra=""):
 LOCATION = admin_location("/bailian-admin")
 
 
+def metric(env, name):
+    """The sum of a metric over its labels."""
+    lines = env.get("/bailian-admin/metrics", LI).body.decode().splitlines()
+    found = [line.rsplit(" ", 1) for line in lines]
+    values = [float(value) for series, value in found
+              if series.split("{")[0] == "bailian_" + name]
+    assert values, name
+    return sum(values)
+
+
 class Admin:
     """One user of it; paths are below {base}/api/."""
 
