@@ -115,6 +115,8 @@ class Servers:
             server.nomem = NoMemory(server.dir, self.shim("nomem"))
         if not build.is_slow():  # a sanitizer tells by itself
             server.crashes = self.shim("crashes")
+        if build.has_thread_sanitizer():
+            server.atomics = self.shim("atomics")
         chosen = {name: settings[name]
                   for name in ("extra", "locations", "global_extra",
                                "network")}

@@ -127,6 +127,7 @@ class Httpd:
         self.faults = self.kills = None  # env/faults.py
         self.nomem = None  # env/nomem.py
         self.crashes = None  # the library of shim/crashes.c
+        self.atomics = None  # the library of shim/atomics.c
         self.group = None  # env/group.py
         self.log = ErrorLog(self)
 
@@ -135,6 +136,8 @@ class Httpd:
         if self.crashes:
             found.update(LD_PRELOAD=self.crashes,
                          BL_REPORTS=self.path("reports"))
+        if self.atomics:  # the sanitizer's library stays the first
+            found["LD_PRELOAD"] += " " + self.atomics
         for words in filter(None, (self.faults, self.kills, self.nomem)):
             found = words.environment(found)
         return found
