@@ -8,12 +8,11 @@
 
 #include <string.h>
 
-/* C15: readers that were cut off together come back over this time. */
 #define RETRY_LEAST_MS 1000
 #define RETRY_SPREAD_MS 6000
 #define PIECE_BYTES (16 * 1024) /* of the whole text at once */
 
-static unsigned retry_ms(void)
+unsigned bl_encoder_retry_ms(void)
 {
     unsigned short dice = 0;
 
@@ -54,7 +53,7 @@ int bl_encoder_has_end(const bl_encoder_t *e, apr_uint64_t last_seq,
 static apr_status_t sse_begin(bl_encoder_t *e, bl_buf_t *out)
 {
     (void)e;
-    return bl_sse_put_retry(out, retry_ms());
+    return bl_sse_put_retry(out, bl_encoder_retry_ms());
 }
 
 /* Rare: the whole answer is put together for it. */
@@ -117,8 +116,8 @@ static apr_status_t sse_reconnect(bl_encoder_t *e, bl_buf_t *out,
                                   apr_uint64_t last_seq)
 {
     e->is_clean = 1;
-    return bl_chat_write_reconnect(&e->chat, out, last_seq,
-                                   bl_error(e->why)->code, retry_ms());
+    return bl_chat_write_reconnect(
+        &e->chat, out, last_seq, bl_error(e->why)->code, bl_encoder_retry_ms());
 }
 
 /* --- plain text --------------------------------------------------------- */

@@ -71,6 +71,10 @@ apr_status_t bl_encoder_nothing(bl_encoder_t *e, bl_buf_t *out);
 apr_status_t bl_encoder_silence(bl_encoder_t *e, bl_buf_t *out, int is_early,
                                 apr_uint64_t last_seq);
 
+/* When to come back, by chance: readers that were cut off together do so over
+ * some seconds (C15). */
+unsigned bl_encoder_retry_ms(void);
+
 /* Whether a reader that has all up to last_seq has the END event too; end is
  * then a view of it. A journal can be closed without one: the stream goes on
  * elsewhere, or will be found in the store. */

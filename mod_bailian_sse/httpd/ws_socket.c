@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ws_socket.h"
+#include "encoder.h"
 #include "base/clock.h"
 #include "shm/sockets.h"
 #include "shm/stats.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -330,6 +332,13 @@ void bl_socket_sent(bl_socket_t *s, size_t n)
 
 void bl_socket_close(bl_socket_t *s, int code, const char *reason)
 {
+    char hint[64];
+
+    if (code == BL_WS_RESTART) { /* C15 */
+        snprintf(hint, sizeof(hint), "%s retry=%u", reason,
+                 bl_encoder_retry_ms());
+        reason = hint;
+    }
     bl_ws_close(&s->codec, &s->out, code, reason);
 }
 

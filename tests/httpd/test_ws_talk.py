@@ -2,6 +2,7 @@
 """The message protocol of dialects.md 2 on a WebSocket, in every mode."""
 import hashlib
 import json
+import re
 
 import pytest
 
@@ -571,6 +572,9 @@ def test_p04_running_answer_is_finished_before_1012(env):
     assert text + "".join(rest) == TEA_TEXT
     assert_whole(end)
     assert socket.until_closed(20) == 1012
+    for closed in (idle, socket):
+        assert re.fullmatch("draining retry=[1-6][0-9]{3}",
+                            closed.close_reason), closed.close_reason
 
 
 @pytest.mark.server(global_extra="BailianDrainTimeout 1s")
