@@ -2,7 +2,7 @@
 """Tests of the database by several processes, and of bailianctl.
 
 BL_BUILD_DIR names the build directory; without it the source tree is taken.
-BL_STORE_SLOW=1 runs the long forms (D06 for ten minutes, D10 fifty times).
+BL_STORE_SLOW=1 runs the long forms (D06 for ten minutes, D10 a thousand times).
 """
 import json
 import os

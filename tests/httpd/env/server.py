@@ -74,7 +74,7 @@ MaxConnectionsPerChild {connections_per_child}
 DEFAULTS = {"mpm": "event", "children": 1, "threads": 32, "factor": 8,
             "timeout": 60, "connections_per_child": 0, "with_module": True,
             "faults": False, "kills": False, "nomem": False,
-            "memory_limit": None,
+            "memory_limit": None, "server_limit": None,
             "log_level": "info bailian_sse:trace2", "extra": "",
             "locations": "", "global_extra": "",
             "network": "BailianAllowNetwork 127.0.0.0/8"}
@@ -164,7 +164,8 @@ class Httpd:
 
     def _mpm_limits(self):
         values = dict(self.settings)
-        values["server_limit"] = max(values["children"] * 4, 8)
+        values["server_limit"] = values["server_limit"] or \
+            max(values["children"] * 4, 8)
         values["workers"] = values["threads"] * values["children"]
         text = (PREFORK if values["mpm"] == "prefork" else THREADED).format(
             **values)
