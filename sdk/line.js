@@ -31,6 +31,9 @@ export class Reading {
   }
 }
 
+// When to come back, by chance: "draining retry=3481" (C15).
+const retryIn = (reason) => Number(/ retry=(\d{1,5})$/.exec(reason)?.[1] ?? 0);
+
 export class Line {
   #socket;
   #isOpen = false;
@@ -48,7 +51,8 @@ export class Line {
         for (const { request } of this.#readings) this.#send(request);
       },
       message: (text) => this.#take(text),
-      close: (code) => this.#end(new Lost(!this.#isOpen ? 'refused' : code === 1012 ? 'draining' : 'closed')),
+      close: (code, reason) => this.#end(new Lost(!this.#isOpen ? 'refused' : code === 1012 ? 'draining' : 'closed',
+        { retryAfterMs: retryIn(reason) })),
     });
   }
 

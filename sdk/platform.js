@@ -34,7 +34,7 @@ const connectBy = (Socket) => (url, headers, { open, message, close }) => {
   const socket = new Socket(url, protocolsOf(headers));
   socket.onopen = open;
   socket.onmessage = ({ data }) => message(data);
-  socket.onclose = ({ code }) => close(code);
+  socket.onclose = ({ code, reason }) => close(code, reason);
   return { send: (text) => socket.send(text), close: (code) => socket.close(code) };
 };
 

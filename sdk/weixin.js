@@ -147,16 +147,16 @@ function connector(wx) {
     if (count >= SOCKETS) throw new Lost('busy');
     count += 1;
     let isOver = false;
-    const end = (code) => {
+    const end = (code, reason) => {
       if (isOver) return;
       isOver = true;
       count -= 1;
-      close(code);
+      close(code, reason);
     };
     const task = wx.connectSocket({ url, header: headers, fail: () => end(1006) });
     task.onOpen(open);
     task.onMessage(({ data }) => message(data));
-    task.onClose(({ code }) => end(code));
+    task.onClose(({ code, reason }) => end(code, reason));
     task.onError(() => end(1006));
     return { send: (text) => task.send({ data: text, fail: () => end(1006) }), close: (code) => { task.close({ code }); end(code); } };
   };

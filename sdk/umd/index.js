@@ -1,5 +1,5 @@
 /*! bailian-stream. SPDX-License-Identifier: Apache-2.0. Made by build/sdk-umd.mjs: do not edit.
-    sources 5ab1ca517da403fb1274c156563d75477d8528aa60adc62a12dad83dd3f9bd9a */
+    sources 032781cd0644c75cf9d064fc39f2bfe8690776711bc5020fa9a0c4c3453232c8 */
 (function (root, make) {
   if (typeof module === 'object' && module.exports) module.exports = make(root);
   else if (typeof define === 'function' && define.amd) define([], function () { return make(root); });
@@ -1575,16 +1575,16 @@ var made = (() => {
       if (count >= SOCKETS) throw new Lost("busy");
       count += 1;
       let isOver = false;
-      const end = (code) => {
+      const end = (code, reason) => {
         if (isOver) return;
         isOver = true;
         count -= 1;
-        close(code);
+        close(code, reason);
       };
       const task = wx2.connectSocket({ url, header: headers, fail: () => end(1006) });
       task.onOpen(open);
       task.onMessage(({ data }) => message(data));
-      task.onClose(({ code }) => end(code));
+      task.onClose(({ code, reason }) => end(code, reason));
       task.onError(() => end(1006));
       return { send: (text) => task.send({ data: text, fail: () => end(1006) }), close: (code) => {
         task.close({ code });
@@ -1648,7 +1648,7 @@ var made = (() => {
     const socket = new Socket(url, protocolsOf(headers));
     socket.onopen = open;
     socket.onmessage = ({ data }) => message(data);
-    socket.onclose = ({ code }) => close(code);
+    socket.onclose = ({ code, reason }) => close(code, reason);
     return { send: (text) => socket.send(text), close: (code) => socket.close(code) };
   };
   function webPlatform({ fetch, WebSocket: Socket = fetch ? void 0 : root.WebSocket }) {
@@ -1941,6 +1941,10 @@ var made = (() => {
       this.inbox.push(text);
     }
   };
+  var retryIn = (reason) => {
+    var _a, _b;
+    return Number((_b = (_a = / retry=(\d{1,5})$/.exec(reason)) == null ? void 0 : _a[1]) != null ? _b : 0);
+  };
   var _socket, _isOpen, _isOver, _readings, _onOver, _Line_instances, close_fn, end_fn2, send_fn, take_fn3, addressees_fn;
   var Line = class {
     // name: what tells it from others; onOver: nothing more can be read on it.
@@ -1959,7 +1963,10 @@ var made = (() => {
           for (const { request } of __privateGet(this, _readings)) __privateMethod(this, _Line_instances, send_fn).call(this, request);
         },
         message: (text) => __privateMethod(this, _Line_instances, take_fn3).call(this, text),
-        close: (code) => __privateMethod(this, _Line_instances, end_fn2).call(this, new Lost(!__privateGet(this, _isOpen) ? "refused" : code === 1012 ? "draining" : "closed"))
+        close: (code, reason) => __privateMethod(this, _Line_instances, end_fn2).call(this, new Lost(
+          !__privateGet(this, _isOpen) ? "refused" : code === 1012 ? "draining" : "closed",
+          { retryAfterMs: retryIn(reason) }
+        ))
       }));
     }
     // Is there room, and nothing that it could be taken for?

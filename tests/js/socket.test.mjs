@@ -70,6 +70,26 @@ test('a WebSocket that is lost in mid-answer is resumed, and nothing comes twice
   assert.ok(isCut && run.events.some((one) => one.type === 'reconnected'));
 });
 
+test('a server that restarts says when to come back', async () => {
+  await scriptInTwo();
+  let isTold = false;
+  class Restarted extends WebSocketClient {
+    set onmessage(take) {
+      super.onmessage = (event) => {
+        take(event);
+        if (isTold || !event.data.includes('CHAT_STREAM_DATA')) return;
+        isTold = true;
+        this.lose();
+        this.onclose({ code: 1012, reason: 'draining retry=1234' });
+      };
+    }
+  }
+  const run = await read(client({ WebSocket: Restarted }).ask('绿茶？'), ({ type }) => (type === 'reconnected' ? release() : undefined));
+  isWhole(run);
+  const { reason, delayMs } = run.events.find((one) => one.type === 'reconnecting');
+  assert.deepEqual([reason, delayMs], ['draining', 1234]);
+});
+
 test('a question whose WebSocket was lost before its first word is asked once', async () => {
   await server.emulator.script(answer(pieces));
   let count = 0;
