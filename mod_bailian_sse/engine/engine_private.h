@@ -11,6 +11,7 @@
 
 typedef struct bl_live_t bl_live_t;
 typedef struct bl_mirror_t bl_mirror_t;
+typedef struct bl_peer_t bl_peer_t;
 typedef struct bl_check_t bl_check_t;
 typedef struct bl_notes_t bl_notes_t;
 typedef struct bl_delivery_t bl_delivery_t;
@@ -28,6 +29,7 @@ struct bl_engine_t {
     bl_check_t *checks;        /* reactor: tests of keys (key_check.h) */
     bl_delivery_t *deliveries; /* reactor: messages of alerts (alerts.h) */
     bl_mirror_t *mirrors;      /* reactor: streams of other children */
+    bl_peer_t *peers;          /* reactor: other children that read here */
     bl_notes_t *notes;         /* NULL: nobody listens (notes.h) */
     int remote_fd;
     bl_watch_t remote_watch; /* reactor */

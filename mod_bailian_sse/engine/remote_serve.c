@@ -23,7 +23,8 @@
 #define OUT_BYTES (BL_CEIL_EVENT_BYTES + 64 * 1024)
 
 /* One other child's connection. */
-typedef struct peer_t {
+struct bl_peer_t {
+    bl_peer_t *prev, *next; /* all of the engine */
     bl_engine_t *engine;
     bl_watch_t watch;
     bl_remote_ask_t ask;
@@ -32,7 +33,7 @@ typedef struct peer_t {
     bl_buf_t out;
     size_t sent;
     int is_over;
-} peer_t;
+};
 
 socklen_t bl_remote_address(const bl_engine_t *e, apr_int64_t child_id,
                             struct sockaddr_un *address)
@@ -58,10 +59,15 @@ int bl_remote_is_ours(int fd)
            peer.uid == geteuid();
 }
 
-static void close_peer(peer_t *p)
+static void close_peer(bl_peer_t *p)
 {
     int fd = p->watch.fd;
 
+    if (p->prev)
+        p->prev->next = p->next;
+    else
+        p->engine->peers = p->next;
+    if (p->next) p->next->prev = p->prev;
     bl_watch_rt_clear(&p->watch);
     close(fd);
     bl_cursor_rt_close(&p->cursor);
@@ -87,7 +93,7 @@ static apr_status_t put_frame(bl_buf_t *out, const bl_event_t *ev)
     return APR_SUCCESS;
 }
 
-static apr_status_t fill(peer_t *p)
+static apr_status_t fill(bl_peer_t *p)
 {
     bl_event_t events[READ_AT_ONCE];
     apr_status_t rv = APR_SUCCESS;
@@ -105,7 +111,7 @@ static apr_status_t fill(peer_t *p)
 }
 
 /* 0: the peer is gone, and p with it. */
-static int pump(peer_t *p)
+static int pump(bl_peer_t *p)
 {
     ssize_t n;
 
@@ -148,7 +154,7 @@ static void copy_text(char *dst, size_t size, const char *src)
     snprintf(dst, size, "%s", src);
 }
 
-static void answer(peer_t *p, bl_stream_t *s, apr_status_t rv)
+static void answer(bl_peer_t *p, bl_stream_t *s, apr_status_t rv)
 {
     bl_remote_answer_t a;
 
@@ -172,7 +178,7 @@ static void stop_stream(bl_stream_t *s)
     if (s->stop) s->stop(s, s->producer);
 }
 
-static void on_asked(peer_t *p)
+static void on_asked(bl_peer_t *p)
 {
     bl_stream_t *s;
     apr_status_t rv = APR_SUCCESS;
@@ -195,7 +201,7 @@ static void on_asked(peer_t *p)
 }
 
 /* The ask, then single bytes. 0: p is gone. */
-static int take(peer_t *p)
+static int take(bl_peer_t *p)
 {
     char byte;
     ssize_t n;
@@ -224,7 +230,7 @@ static int take(peer_t *p)
 
 static void on_peer(void *ctx, unsigned events)
 {
-    peer_t *p = ctx;
+    bl_peer_t *p = ctx;
 
     if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) && !take(p)) return;
     pump(p);
@@ -234,7 +240,7 @@ static void on_peer(void *ctx, unsigned events)
 
 static void add_peer(bl_engine_t *e, int fd)
 {
-    peer_t *p = bl_remote_is_ours(fd) ? calloc(1, sizeof(*p)) : NULL;
+    bl_peer_t *p = bl_remote_is_ours(fd) ? calloc(1, sizeof(*p)) : NULL;
 
     if (!p) {
         close(fd);
@@ -248,7 +254,11 @@ static void add_peer(bl_engine_t *e, int fd)
     if (bl_watch_rt_set(e->reactor, &p->watch, fd, EPOLLIN) != APR_SUCCESS) {
         close(fd);
         free(p);
+        return;
     }
+    p->next = e->peers;
+    if (p->next) p->next->prev = p;
+    e->peers = p;
 }
 
 static void on_listen(void *ctx, unsigned events)
@@ -296,4 +306,6 @@ void bl_remote_close(bl_engine_t *e)
 {
     if (e->remote_fd >= 0) close(e->remote_fd);
     e->remote_fd = -1;
+    while (e->peers)
+        close_peer(e->peers);
 }
