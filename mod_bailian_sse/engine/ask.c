@@ -216,9 +216,7 @@ static apr_status_t start(asking_t *a, const char *id, bl_stream_t **ps)
 
 static apr_status_t may_ask(bl_engine_t *e)
 {
-    if (__atomic_load_n(&e->is_refusing, __ATOMIC_RELAXED)) {
-        return BL_E_DRAINING;
-    }
+    if (bl_engine_is_refusing(e)) return BL_E_DRAINING;
     if (bl_reactor_lateness(e->reactor) > STUCK_MS) return BL_E_OVERLOADED;
     return (int)bl_slot_get(&e->conf.shm->children[e->child], live) >=
                    e->conf.streams_per_child

@@ -287,6 +287,11 @@ int bl_engine_is_draining(const bl_engine_t *e)
     return __atomic_load_n(&e->is_draining, __ATOMIC_RELAXED);
 }
 
+int bl_engine_is_refusing(const bl_engine_t *e)
+{
+    return __atomic_load_n(&e->is_refusing, __ATOMIC_RELAXED);
+}
+
 bl_reactor_t *bl_engine_reactor(bl_engine_t *e)
 {
     return e->reactor;

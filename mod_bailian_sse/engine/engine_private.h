@@ -42,6 +42,10 @@ struct bl_engine_t {
     bl_letter_t drain_letter;
 };
 
+/* engine.c: the time of a drain is over. What a worker let in just before
+ * begins after everything else was ended: it looks here (P04). */
+int bl_engine_is_refusing(const bl_engine_t *e);
+
 /* live.c */
 void bl_live_rt_show_all(bl_engine_t *e); /* once a second */
 void bl_live_rt_end_all(bl_engine_t *e, apr_status_t why);

@@ -353,7 +353,10 @@ static void on_begin(bl_letter_t *letter)
     ev.kind = BL_EV_START;
     ev.text = "";
     bl_stream_rt_append(s, &ev);
-    bl_attempt_rt_start(live);
+    if (bl_engine_is_refusing(live->engine))
+        bl_live_rt_fail(live, BL_E_DRAINING);
+    else
+        bl_attempt_rt_start(live);
 }
 
 static void set_target(bl_live_t *live)

@@ -283,8 +283,9 @@ static void on_begin(bl_letter_t *letter)
     s->dirty = s->changed = on_changed;
     s->stop = on_stop;
     s->polled = on_polled;
-    if (bl_watch_rt_set(m->engine->reactor, &m->watch, m->fd, EPOLLIN) !=
-        APR_SUCCESS)
+    if (bl_engine_is_refusing(m->engine) ||
+        bl_watch_rt_set(m->engine->reactor, &m->watch, m->fd, EPOLLIN) !=
+            APR_SUCCESS)
     {
         end_mirror(m);
     }

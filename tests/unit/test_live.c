@@ -555,21 +555,84 @@ static void test_live_drained_refuses_new_and_interrupts_what_runs(void **state)
     bl_stream_unref(s);
 }
 
-/* P04: a connection that was accepted before the drain is not sent away. */
-static void test_live_graceful_drain_answers_who_is_there_p04(void **state)
+/* --- a drain that begins, and is over, around a question (P04) -------------
+ * All on the reactor's thread, so that no machine is too slow or too fast. */
+
+typedef struct late_t {
+    bl_letter_t sleep, ask;
+    bl_stream_t *stream;
+    apr_status_t rv;
+    int is_asked; /* atomic */
+} late_t;
+
+static void ask_now(late_t *late)
 {
     char id[BL_ID_TEXT + 1];
-    bl_stream_t *s;
+
+    late->rv = ask_as("user:li", NULL, &late->stream, id);
+    __atomic_store_n(&late->is_asked, 1, __ATOMIC_RELEASE);
+}
+
+static void on_ask(bl_letter_t *letter)
+{
+    ask_now((late_t *)((char *)letter - offsetof(late_t, ask)));
+}
+
+/* The clock of the drain runs. Its end is for the next turn, in which the
+ * question comes before it, and what the question begins after it. */
+static void on_sleep(bl_letter_t *letter)
+{
+    late_t *late = (late_t *)((char *)letter - offsetof(late_t, sleep));
+    bl_ms_t began = bl_clock_ms();
+
+    bl_reactor_post(bl_engine_reactor(ee.engine), &late->ask);
+    while (bl_clock_ms() <= began + ee.conf.drain_ms)
+        usleep(1000);
+}
+
+static void drain_and_ask(void *ctx)
+{
+    bl_engine_drain(ee.engine, 1);
+    ask_now(ctx);
+}
+
+static void drain_and_ask_late(void *ctx)
+{
+    late_t *late = ctx;
+
+    late->sleep.fn = on_sleep;
+    late->ask.fn = on_ask;
+    bl_engine_drain(ee.engine, 1);
+    bl_reactor_post(bl_engine_reactor(ee.engine), &late->sleep);
+}
+
+static void expect_drained(void (*fn)(void *))
+{
+    late_t late;
     reader_t *r;
 
-    (void)state;
+    memset(&late, 0, sizeof(late));
     engine_env_start(&ee, one_and_hang, NULL);
-    bl_engine_drain(ee.engine, 1);
-    assert_int_equal(ask_as("user:li", NULL, &s, id), APR_SUCCESS);
-    r = reader_open(ee.engine, s, 0);
+    on_reactor(bl_engine_reactor(ee.engine), fn, &late);
+    wait_until(__atomic_load_n(&late.is_asked, __ATOMIC_ACQUIRE));
+    assert_int_equal(late.rv, APR_SUCCESS);
+    r = reader_open(ee.engine, late.stream, 0);
     reader_expect_end(r, "interrupted", "draining");
     reader_close(r);
-    bl_stream_unref(s);
+    bl_stream_unref(late.stream);
+}
+
+/* A connection that was accepted before the drain is not sent away. */
+static void test_live_graceful_drain_answers_who_is_there_p04(void **state)
+{
+    (void)state;
+    expect_drained(drain_and_ask);
+}
+
+static void test_live_question_at_the_end_of_a_drain_is_ended_too_p04(void **s)
+{
+    (void)s;
+    expect_drained(drain_and_ask_late);
 }
 
 static void test_live_hard_drain_refuses_at_once_p06(void **state)
@@ -637,6 +700,7 @@ int main(void)
         with_env(test_live_stream_belongs_to_who_asked_s13),
         with_env(test_live_drained_refuses_new_and_interrupts_what_runs),
         with_env(test_live_graceful_drain_answers_who_is_there_p04),
+        with_env(test_live_question_at_the_end_of_a_drain_is_ended_too_p04),
         with_env(test_live_hard_drain_refuses_at_once_p06),
         with_env(test_live_closed_engine_leaves_no_row_live_p06),
     };

@@ -404,6 +404,31 @@ static void test_remote_drained_tells_its_readers_too(void **state)
     bl_stream_unref(s);
 }
 
+/* P04: this process is over with its drain, and a connection that it still has
+ * asks for a stream of the other: told to come back, as those before it. */
+static void
+test_remote_reader_after_the_drain_is_sent_away_too_p04(void **state)
+{
+    char id[BL_ID_TEXT + 1];
+    bl_stream_t *s;
+    reader_t *r;
+    int i;
+
+    (void)state;
+    begin(one_and_hang);
+    snprintf(id, sizeof(id), "%s", far_begin('a'));
+    for (i = 0; i < 2; i++) {
+        s = attach(id);
+        r = reader_open(ee.engine, s, 0);
+        bl_engine_drain(ee.engine, 0);
+        wait_until(reader_is_over(r));
+        assert_null(bl_engine_find(ee.engine, id));
+        assert_int_not_equal(r->last_kind, BL_EV_END);
+        reader_close(r);
+        bl_stream_unref(s);
+    }
+}
+
 /* P01: killed in mid-answer. The reader is told to come back (no END); within
  * 10 s the stream is marked interrupted; who comes back gets what was stored
  * and the end, or is told that it saw more than that. */
@@ -543,6 +568,7 @@ int main(void)
         with_env(test_remote_last_reader_gone_cancels_by_policy),
         with_env(test_remote_stalled_reader_holds_the_upstream_u28),
         with_env(test_remote_drained_tells_its_readers_too),
+        with_env(test_remote_reader_after_the_drain_is_sent_away_too_p04),
         with_env(test_remote_killed_tells_to_come_back_then_interrupted_p01),
         with_env(test_remote_same_key_joins_the_other_process_c18),
         with_env(test_remote_garbage_at_the_socket_changes_nothing),
