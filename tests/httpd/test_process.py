@@ -7,6 +7,7 @@ import signal
 import pytest
 
 from answers import TEA, TEA_TEXT, assert_answer, last, piece
+from env.build import is_crawling
 from env.polling import until
 from env.raw import Silence
 
@@ -293,7 +294,10 @@ def opened(pid):
     return found
 
 
-@pytest.mark.server(mpm="prefork", children=6, threads=6)
+# Six that start at once under valgrind, on a busy machine, keep one another
+# from the database for longer than a child waits for it.
+@pytest.mark.server(mpm="prefork", children=3 if is_crawling() else 6,
+                    threads=6)
 def test_p14_children_share_nothing_that_was_opened_before_the_fork(env):
     env.bailian.say(*TEA)
     ids = set()
