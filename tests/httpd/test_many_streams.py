@@ -417,6 +417,9 @@ def judge_restarts(env, herd, crowd, returned):
     print("%d completed, %d drained, %d came back meanwhile" % (
         len(crowd.clients) - len(drained) - len(returned), len(drained),
         len(returned)))
+    # Those that had time enough: the short ones, on any machine but a crawling
+    # one.
+    assert len(drained) < len(crowd.clients) - len(returned)
     hints = {re.search(rb"^retry: (\d+)$", c.read().raw, re.M).group(1)
              for c in drained}
     assert len(hints) > len(drained) // 2, hints
