@@ -466,6 +466,7 @@ static apr_status_t check_schema(bl_db_t *db)
                BL_LOGNO(1404) "the database has schema %d, made by a newer "
                               "version; this one knows %d and writes no more",
                (int)version, db->schema);
+        note_trouble(db, SQLITE_SCHEMA);
         rv = BL_E_STORE_UNAVAILABLE;
     }
     return rv;

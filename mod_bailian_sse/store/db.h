@@ -48,7 +48,8 @@ sqlite3_stmt *bl_db_stmt(bl_db_t *db, const char *sql);
 apr_status_t bl_db_failure(const bl_db_t *db);
 
 /* SQLite's primary code when this last was BL_E_STORE_UNAVAILABLE; a lock of
- * ours that another process has is SQLITE_BUSY. Any thread. */
+ * ours that another process has is SQLITE_BUSY, a schema that is newer than
+ * ours SQLITE_SCHEMA. Any thread. */
 int bl_db_trouble(const bl_db_t *db);
 
 void bl_db_text(sqlite3_stmt *st, int at, const char *s); /* NULL: SQL NULL */

@@ -361,16 +361,23 @@ static apr_status_t write_batch(bl_writer_t *w, bl_job_t *batch,
     return rv;
 }
 
+/* Not sqlite3_errmsg(): what came since, a roll-back say, has its own. */
+static const char *reason_of(bl_db_t *db, apr_status_t rv)
+{
+    if (rv == APR_ENOMEM) return sqlite3_errstr(SQLITE_NOMEM);
+    if (rv == BL_E_STORE_CORRUPT) return sqlite3_errstr(SQLITE_CORRUPT);
+    return bl_db_handle(db) ? sqlite3_errstr(bl_db_trouble(db)) : "not open";
+}
+
 static void tell_failing(bl_writer_t *w, apr_status_t rv)
 {
     unsigned count = bl_log_gate(&w->failed_gate);
-    sqlite3 *h = bl_db_handle(w->conf.db);
 
     w->was_failing = 1;
     if (!count) return;
     bl_log(BL_LOG_ERR, 0,
            BL_LOGNO(1407) "the database cannot be written (%u times): %s; %s",
-           count, h ? sqlite3_errmsg(h) : "not open",
+           count, reason_of(w->conf.db, rv),
            rv == BL_E_STORE_CORRUPT
                ? "it is damaged, nothing is written any more: run "
                  "\"bailianctl db check\""

@@ -3,9 +3,11 @@
 #include "store_env.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "fault_vfs.h"
 
 #include "store/db.h"
+#include "store/store_private.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -143,6 +145,48 @@ static void test_d02_failed_sync(void **state)
     assert_string_equal(env_sql(&env, "SELECT title FROM conversation"),
                         "newer");
     assert_sound(&env);
+    env_close(&env);
+}
+
+/* What BL1407 said last; the writer's until its job is done. */
+static char said[256];
+
+static void note_line(bl_log_level_t level, apr_status_t rv, const char *line)
+{
+    (void)level;
+    (void)rv;
+    if (strstr(line, "BL1407")) snprintf(said, sizeof(said), "%s", line);
+}
+
+static apr_status_t has_no_memory(bl_db_t *db, void *ctx)
+{
+    static const char sql[] = "UPDATE conversation SET title = ''";
+
+    (void)ctx;
+    bl_db_run(db, bl_db_stmt(db, sql), NULL);
+    return APR_ENOMEM;
+}
+
+/* R02, D02: and not what SQLite says of the roll-back that comes after. */
+static void test_store_faults_log_says_the_real_reason(void **state)
+{
+    env_t env;
+
+    (void)state;
+    env_open(&env);
+    one_answer(env.store, 1);
+    env_settle(env.store);
+    bl_log_install(note_line, BL_LOG_INFO);
+    assert_int_equal(bl_store_do(env.store, has_no_memory, NULL), APR_ENOMEM);
+    assert_non_null(strstr(said, "out of memory"));
+    one_answer(env.store, 2);
+    env_settle(env.store);
+    fault_arm(FAULT_SYNC, 0, 1, SQLITE_IOERR_FSYNC);
+    assert_int_equal(bl_store_do_rename(env.store, "user:li", "c1", "new"),
+                     BL_E_STORE_UNAVAILABLE);
+    fault_disarm();
+    assert_non_null(strstr(said, "disk I/O error"));
+    bl_log_install(NULL, BL_LOG_WARNING);
     env_close(&env);
 }
 
@@ -525,6 +569,7 @@ int main(void)
         cmocka_unit_test(test_d02_io_error_at_each_write),
         cmocka_unit_test(test_d02_io_error_at_each_read),
         cmocka_unit_test(test_d02_failed_sync),
+        cmocka_unit_test(test_store_faults_log_says_the_real_reason),
         cmocka_unit_test(test_d01_full_for_a_while),
         cmocka_unit_test(test_d08_turned_read_only_is_told),
         cmocka_unit_test(test_p10_full_queue_is_told),
