@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "nomem.h"
+#include "../httpd/shim/nomem_calls.h"
 
-#include <curl/curl.h>
-#include <jansson.h>
 #include <openssl/crypto.h>
 #include <pthread.h>
 #include <sqlite3.h>
@@ -14,7 +13,6 @@ static pthread_t main_thread;
 static int is_armed; /* atomic */
 static long left;    /* atomic: allocations until the one that fails */
 static long failed;  /* atomic */
-static __thread int is_off;
 
 void *__real_malloc(size_t n);
 void *__real_calloc(size_t n, size_t size);
@@ -111,11 +109,6 @@ static void openssl_free(void *p, const char *file, int line)
     free(p);
 }
 
-/* curl 7.88 does not outlive it when, in its loop, its note of a socket cannot
- * be kept: a hash without slots stays, and it divides by their number. So its
- * own allocations fail in all it does but there; ours fail there, too. */
-static __thread int is_in_loop;
-
 CURLMcode __real_curl_multi_socket_action(CURLM *multi, curl_socket_t fd,
                                           int bits, int *running);
 CURLMcode __wrap_curl_multi_socket_action(CURLM *multi, curl_socket_t fd,
@@ -124,12 +117,8 @@ CURLMcode __wrap_curl_multi_socket_action(CURLM *multi, curl_socket_t fd,
 CURLMcode __wrap_curl_multi_socket_action(CURLM *multi, curl_socket_t fd,
                                           int bits, int *running)
 {
-    CURLMcode rc;
-
-    is_in_loop = 1;
-    rc = __real_curl_multi_socket_action(multi, fd, bits, running);
-    is_in_loop = 0;
-    return rc;
+    return call_socket_action(__real_curl_multi_socket_action, multi, fd, bits,
+                              running);
 }
 
 static int must_fail_curl(void)
@@ -159,8 +148,6 @@ static char *curl_strdup(const char *s)
 
 /* --- jansson's parser, as a whole ---------------------------------------- */
 
-/* jansson 2.14 reads on behind a token that it had no memory to keep, so what
- * fails in turn is its call. */
 json_t *__real_json_loads(const char *text, size_t flags, json_error_t *error);
 json_t *__wrap_json_loads(const char *text, size_t flags, json_error_t *error);
 json_t *__real_json_loadb(const char *data, size_t len, size_t flags,
@@ -168,33 +155,15 @@ json_t *__real_json_loadb(const char *data, size_t len, size_t flags,
 json_t *__wrap_json_loadb(const char *data, size_t len, size_t flags,
                           json_error_t *error);
 
-static int must_fail_json(json_error_t *error)
-{
-    if (error) *error->text = '\0'; /* as jansson leaves it then */
-    return must_fail();
-}
-
 json_t *__wrap_json_loads(const char *text, size_t flags, json_error_t *error)
 {
-    json_t *json;
-
-    if (must_fail_json(error)) return NULL;
-    is_off++;
-    json = __real_json_loads(text, flags, error);
-    is_off--;
-    return json;
+    return call_json_loads(__real_json_loads, text, flags, error);
 }
 
 json_t *__wrap_json_loadb(const char *data, size_t len, size_t flags,
                           json_error_t *error)
 {
-    json_t *json;
-
-    if (must_fail_json(error)) return NULL;
-    is_off++;
-    json = __real_json_loadb(data, len, flags, error);
-    is_off--;
-    return json;
+    return call_json_loadb(__real_json_loadb, data, len, flags, error);
 }
 
 void nomem_install(void)

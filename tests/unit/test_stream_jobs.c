@@ -107,6 +107,15 @@ static void put_whole(bl_store_t *s, int n, int is_settled)
     if (is_settled) env_settle(s);
 }
 
+/* The first is written; the second is to be, at once, when the writer may. */
+static void one_in_pieces_one_held(env_t *env, hold_t *h)
+{
+    env_open(env);
+    put_whole(env->store, 1, 1);
+    hold(h, env->store);
+    put_whole(env->store, 2, 0);
+}
+
 static void test_stream_jobs_written_once_or_in_pieces_is_the_same(void **state)
 {
     const char *pieces, *once;
@@ -114,10 +123,7 @@ static void test_stream_jobs_written_once_or_in_pieces_is_the_same(void **state)
     env_t env;
 
     (void)state;
-    env_open(&env);
-    put_whole(env.store, 1, 1);
-    hold(&h, env.store);
-    put_whole(env.store, 2, 0);
+    one_in_pieces_one_held(&env, &h);
     let_go(&h);
     pieces = rows_of(&env, 1);
     once = rows_of(&env, 2);
@@ -197,10 +203,7 @@ static void test_stream_jobs_of_a_refused_begin_change_no_other(void **state)
     env_t env;
 
     (void)state;
-    env_open(&env);
-    put_whole(env.store, 1, 1);
-    hold(&h, env.store);
-    put_whole(env.store, 2, 0);
+    one_in_pieces_one_held(&env, &h);
     put_whole(env.store, 1, 0); /* that id is taken */
     put_whole(env.store, 3, 0);
     let_go(&h);

@@ -1,27 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * faults - preloaded into httpd by the tests: calls of the C library that fail,
- * hang or lie when the test says so. The words lie in the file BL_FAULTS, which
- * the parent maps and all children share; env/faults.py writes them. Nothing of
- * this is in the module.
+ * hang or lie when the test says so. The words lie in the file BL_FAULTS.
+ * Nothing of this is in the module.
  */
 #define _GNU_SOURCE
-#include <dlfcn.h>
+#include "words.h"
+
 #include <errno.h>
 #include <execinfo.h>
-#include <fcntl.h>
 #include <netdb.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <time.h>
-#include <unistd.h>
 
 /* The order is that of env/faults.py. */
 typedef struct words_t {
@@ -41,26 +35,9 @@ typedef struct words_t {
 
 static words_t none, *words = &none;
 
-#define NEXT(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
-
 static void __attribute__((constructor)) open_words(void)
 {
-    const char *path = getenv("BL_FAULTS");
-    int fd = path ? open(path, O_RDWR | O_CLOEXEC) : -1;
-    void *at;
-
-    if (fd < 0) return;
-    at = mmap(NULL, sizeof(words_t), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    close(fd);
-    if (at != MAP_FAILED) words = at;
-}
-
-static int is_thread(const char *name)
-{
-    char mine[16] = "";
-
-    prctl(PR_GET_NAME, mine);
-    return !strncmp(mine, name, strlen(name));
+    words = map_words("BL_FAULTS", sizeof(words_t), &none);
 }
 
 /* abort() and a bad address die by different ways of the C library. */

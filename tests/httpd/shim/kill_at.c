@@ -9,15 +9,10 @@
 #define _GNU_SOURCE
 #endif
 #undef _FILE_OFFSET_BITS
-#include <dlfcn.h>
-#include <fcntl.h>
+#include "words.h"
+
 #include <signal.h>
 #include <stdarg.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
-#include <unistd.h>
 
 /* The order is that of env/faults.py. */
 typedef struct words_t {
@@ -27,32 +22,15 @@ typedef struct words_t {
 
 static words_t none, *words = &none;
 
-#define NEXT(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
-
 static void __attribute__((constructor)) open_words(void)
 {
-    const char *path = getenv("BL_KILL_AT");
-    int fd = path ? open(path, O_RDWR | O_CLOEXEC) : -1;
-    void *at;
-
-    if (fd < 0) return;
-    at = mmap(NULL, sizeof(words_t), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    close(fd);
-    if (at != MAP_FAILED) words = at;
-}
-
-static int is_writer(void)
-{
-    char mine[16] = "";
-
-    prctl(PR_GET_NAME, mine);
-    return !strcmp(mine, "bl-writer");
+    words = map_words("BL_KILL_AT", sizeof(words_t), &none);
 }
 
 /* Before the call, so that what came before it is all there is. */
 static void count(void)
 {
-    if (words == &none || (words->of_writer && !is_writer())) return;
+    if (words == &none || (words->of_writer && !is_thread("bl-writer"))) return;
     if (!__atomic_load_n(&words->left, __ATOMIC_SEQ_CST)) return;
     if (!__atomic_sub_fetch(&words->left, 1, __ATOMIC_SEQ_CST)) {
         kill(getpid(), SIGKILL);

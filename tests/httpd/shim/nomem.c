@@ -10,20 +10,14 @@
  * writes them. The parent, who is root, is left alone.
  */
 #define _GNU_SOURCE
-#include <curl/curl.h>
-#include <dlfcn.h>
+#include "nomem_calls.h"
+#include "words.h"
+
 #include <execinfo.h>
-#include <fcntl.h>
-#include <jansson.h>
 #include <link.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
-#include <unistd.h>
 
 #define FRAMES 48
 #define OBJECTS 256
@@ -41,22 +35,13 @@ typedef struct words_t {
 } words_t;
 
 static words_t none, *words = &none;
-static __thread int is_off;
-static __thread int is_in_loop;
-
-#define NEXT(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 
 static void __attribute__((constructor)) open_words(void)
 {
-    const char *path = getenv("BL_NOMEM");
-    int fd = path ? open(path, O_RDWR | O_CLOEXEC) : -1;
-    void *at, *frame;
+    void *frame;
 
-    if (fd < 0) return;
-    at = mmap(NULL, WORDS_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    close(fd);
     backtrace(&frame, 1); /* loads its library now */
-    if (at != MAP_FAILED) words = at;
+    words = map_words("BL_NOMEM", WORDS_SIZE, &none);
 }
 
 /* --- who asks ------------------------------------------------------------- */
@@ -324,52 +309,30 @@ static void look_for_leaks(void)
     is_off--;
 }
 
-/* --- what a library does not outlive ---------------------------------------
- */
+/* --- what a library does not outlive -------------------------------------- */
 
-/* jansson 2.14 reads on behind a token that it had no memory to keep, so what
- * fails in turn is its call. */
 json_t *json_loads(const char *text, size_t flags, json_error_t *error)
 {
     static __typeof__(&json_loads) next;
-    json_t *json;
 
     if (!next) next = NEXT(json_loads);
-    if (error) *error->text = '\0'; /* as jansson leaves it then */
-    if (must_fail()) return NULL;
-    is_off++;
-    json = next(text, flags, error);
-    is_off--;
-    return json;
+    return call_json_loads(next, text, flags, error);
 }
 
 json_t *json_loadb(const char *data, size_t len, size_t flags,
                    json_error_t *error)
 {
     static __typeof__(&json_loadb) next;
-    json_t *json;
 
     if (!next) next = NEXT(json_loadb);
-    if (error) *error->text = '\0';
-    if (must_fail()) return NULL;
-    is_off++;
-    json = next(data, len, flags, error);
-    is_off--;
-    return json;
+    return call_json_loadb(next, data, len, flags, error);
 }
 
-/* curl 7.88 does not outlive it when, in its loop, its note of a socket cannot
- * be kept: a hash without slots stays, and it divides by their number. So its
- * own fail in all it does but there; ours and OpenSSL's fail there, too. */
 CURLMcode curl_multi_socket_action(CURLM *multi, curl_socket_t fd, int bits,
                                    int *running)
 {
     static __typeof__(&curl_multi_socket_action) next;
-    CURLMcode rc;
 
     if (!next) next = NEXT(curl_multi_socket_action);
-    is_in_loop = 1;
-    rc = next(multi, fd, bits, running);
-    is_in_loop = 0;
-    return rc;
+    return call_socket_action(next, multi, fd, bits, running);
 }
