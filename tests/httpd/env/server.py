@@ -205,7 +205,7 @@ class Httpd:
         with open(self.path("console"), "ab") as console:
             self.process = subprocess.Popen(
                 (self.group.runner() if self.group else [])
-                + build.runner(self.path("reports"))
+                + build.runner(self.path("reports"), self.kills is not None)
                 + self.command("-DFOREGROUND"), stdout=console,
                 stderr=console, stdin=subprocess.DEVNULL,
                 start_new_session=True,
