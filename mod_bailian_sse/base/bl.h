@@ -31,9 +31,6 @@ typedef struct bl_shm_t bl_shm_t;
 /* Milliseconds of the monotonic clock (clock.h); never wall time. */
 typedef apr_int64_t bl_ms_t;
 
-/* Asked after each piece of work: 1 = no more now. */
-typedef int bl_enough_fn(void *ctx);
-
 /* --- ceilings (fault-matrix.md 1.4 unless said otherwise) --------------- */
 #define BL_MAX_BODY_BYTES (1024 * 1024)
 #define BL_MAX_JSON_DEPTH 32

@@ -103,46 +103,24 @@ int bl_mailbox_has_mail(bl_mailbox_t *m)
     return has;
 }
 
-static int count_mail(bl_mailbox_t *m)
+void bl_mailbox_run(bl_mailbox_t *m, int *pran)
 {
-    int count;
-
-    pthread_mutex_lock(&m->lock);
-    count = m->count;
-    m->is_woken = 0;
-    pthread_mutex_unlock(&m->lock);
-    return count;
-}
-
-static bl_letter_t *take_oldest(bl_mailbox_t *m)
-{
-    bl_letter_t *letter;
-
-    pthread_mutex_lock(&m->lock);
-    letter = m->first;
-    m->first = letter->next;
-    if (!m->first) m->plast = &m->first;
-    m->count--;
-    pthread_mutex_unlock(&m->lock);
-    return letter;
-}
-
-int bl_mailbox_run(bl_mailbox_t *m, bl_enough_fn *is_enough, void *ctx,
-                   int *pran)
-{
-    apr_uint64_t ignored;
-    int most;
+    apr_uint64_t count;
+    bl_letter_t *letter, *next;
 
     *pran = 0;
-    /* Drained first: a letter posted after they are counted wakes again. */
-    if (read(m->fd, &ignored, sizeof(ignored)) < 0) ignored = 0;
-    most = count_mail(m);
-    while (*pran < most) {
-        bl_letter_t *letter = take_oldest(m);
-
+    /* Drained first: a letter posted after the list is taken wakes again. */
+    if (read(m->fd, &count, sizeof(count)) < 0) count = 0;
+    pthread_mutex_lock(&m->lock);
+    letter = m->first;
+    m->first = NULL;
+    m->plast = &m->first;
+    m->count = 0;
+    m->is_woken = 0;
+    pthread_mutex_unlock(&m->lock);
+    for (; letter; letter = next) {
+        next = letter->next;
         (*pran)++;
         letter->fn(letter); /* may free or post the letter again */
-        if (is_enough && is_enough(ctx)) break;
     }
-    return *pran < most;
 }

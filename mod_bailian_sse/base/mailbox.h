@@ -43,10 +43,7 @@ apr_status_t bl_mailbox_offer(bl_mailbox_t *m, bl_letter_t *letter);
 /* Something was posted or left, and not run yet. */
 int bl_mailbox_has_mail(bl_mailbox_t *m);
 
-/* Runs what has been posted by now, oldest first; *pran says how many. 1: it
- * was enough (NULL: it never is) before all of them were run, which no wake-up
- * will tell again. */
-int bl_mailbox_run(bl_mailbox_t *m, bl_enough_fn *is_enough, void *ctx,
-                   int *pran);
+/* Runs what has been posted, oldest first; *pran says how many. */
+void bl_mailbox_run(bl_mailbox_t *m, int *pran);
 
 #endif

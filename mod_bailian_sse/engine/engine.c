@@ -179,7 +179,7 @@ void bl_engine_close(bl_engine_t *e)
     bl_watchdog_stop(e->watchdog);
     if (e->reactor) bl_reactor_stop(e->reactor);
     /* The thread is gone: what it owned is ours now. */
-    if (e->reactor) bl_live_rt_end_all(e, BL_E_DRAINING, NULL, NULL);
+    if (e->reactor) bl_live_rt_end_all(e, BL_E_DRAINING);
     bl_live_rt_free_all(e);
     bl_key_check_rt_free_all(e);
     bl_alerts_rt_free_all(e);
@@ -247,21 +247,13 @@ void bl_engine_polled(bl_engine_t *e, bl_stream_t *s)
 
 /* --- draining (design.md 3) --------------------------------------------- */
 
-static int is_late(void *ctx)
-{
-    return bl_reactor_rt_is_late(ctx);
-}
-
-/* Thousands are ended over several turns (I9). */
 static void on_drained(void *ctx)
 {
     bl_engine_t *e = ctx;
 
     __atomic_store_n(&e->is_refusing, 1, __ATOMIC_RELAXED);
-    if (bl_live_rt_end_all(e, BL_E_DRAINING, is_late, e->reactor))
-        bl_remote_rt_end_all(e);
-    else
-        bl_reactor_rt_arm(e->reactor, &e->drain, bl_reactor_rt_now(e->reactor));
+    bl_live_rt_end_all(e, BL_E_DRAINING);
+    bl_remote_rt_end_all(e);
 }
 
 static void on_drain(bl_letter_t *letter)

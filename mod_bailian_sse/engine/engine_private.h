@@ -48,9 +48,7 @@ int bl_engine_is_refusing(const bl_engine_t *e);
 
 /* live.c */
 void bl_live_rt_show_all(bl_engine_t *e); /* once a second */
-/* 0: it was enough (NULL: it never is) before all had ended. */
-int bl_live_rt_end_all(bl_engine_t *e, apr_status_t why,
-                       bl_enough_fn *is_enough, void *ctx);
+void bl_live_rt_end_all(bl_engine_t *e, apr_status_t why);
 void bl_live_rt_free_all(bl_engine_t *e); /* the reactor has stopped */
 
 /* memory.c: what streams hold, and whether there is room for one more (R03) */

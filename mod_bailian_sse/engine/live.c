@@ -442,18 +442,14 @@ apr_status_t bl_live_begin(bl_live_t *live)
     return BL_E_OVERLOADED;
 }
 
-int bl_live_rt_end_all(bl_engine_t *e, apr_status_t why,
-                       bl_enough_fn *is_enough, void *ctx)
+void bl_live_rt_end_all(bl_engine_t *e, apr_status_t why)
 {
     bl_live_t *live, *next;
 
     for (live = e->lives; live; live = next) {
         next = live->next;
-        if (live->stream->state == BL_STREAM_ENDED) continue;
-        bl_live_rt_fail(live, why);
-        if (is_enough && is_enough(ctx)) return 0;
+        if (live->stream->state != BL_STREAM_ENDED) bl_live_rt_fail(live, why);
     }
-    return 1;
 }
 
 /* What the store did not take by now is lost: recovery marks those streams

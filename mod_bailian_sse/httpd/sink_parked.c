@@ -75,31 +75,17 @@ static void rest(bl_sink_t *sink)
     bl_sink_keep_pending(sink, sink->out.size <= SPARE_BYTES ? &spare : NULL);
 }
 
-/* A client that takes all at once gets it over several turns (I9). */
-static void write_some(parked_t *p)
-{
-    int passes = 0;
-
-    while (p->is_open && bl_park_rt_can_write(p->park)) {
-        if (!bl_sink_pending(p->sink) &&
-            bl_sink_fill(p->sink, now_of(p)) != APR_SUCCESS)
-        {
-            return;
-        }
-        if (passes++ && bl_reactor_rt_is_late(p->reactor)) {
-            p->sink->stuck_since = 0; /* it is not the client who is slow */
-            bl_reactor_rt_arm(p->reactor, &p->timer, now_of(p));
-            return;
-        }
-        if (!send_some(p)) return;
-    }
-}
-
 static void pump_some(parked_t *p)
 {
     bl_sink_t *sink = p->sink;
 
-    write_some(p);
+    while (p->is_open && bl_park_rt_can_write(p->park)) {
+        if (!bl_sink_pending(sink) &&
+            bl_sink_fill(sink, now_of(p)) != APR_SUCCESS) {
+            break;
+        }
+        if (!send_some(p)) break;
+    }
     if (!p->is_open) return;
     tell_lag(p);
     if (sink->is_over && !bl_sink_pending(sink)) {

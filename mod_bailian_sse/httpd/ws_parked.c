@@ -69,28 +69,24 @@ static void tell_lag(parked_t *p)
     }
 }
 
-/* 1: there is more for the next turn (I9). */
-static int send_all(parked_t *p)
+static void send_all(parked_t *p)
 {
     bl_socket_t *s = p->socket;
-    int passes = 0;
     size_t n;
     apr_status_t rv;
 
     while (bl_park_rt_can_write(p->park)) {
-        if (!bl_socket_pending(s) && !bl_socket_fill(s, now_of(p))) return 0;
-        if (passes++ && bl_reactor_rt_is_late(p->reactor)) return 1;
+        if (!bl_socket_pending(s) && !bl_socket_fill(s, now_of(p))) return;
         n = bl_socket_pending(s);
         if (n > BL_PASS_BYTES) n = BL_PASS_BYTES;
         rv = bl_park_rt_write(p->park, s->out.data + s->sent, n, 0);
-        if (rv == APR_EAGAIN) return 0;
+        if (rv == APR_EAGAIN) return;
         if (rv != APR_SUCCESS) {
             s->is_lost = 1;
-            return 0;
+            return;
         }
         bl_socket_sent(s, n);
     }
-    return 0;
 }
 
 /* What the filters hold has left our buffer, but not for the client. */
@@ -108,13 +104,12 @@ static void pump(parked_t *p)
 {
     bl_socket_t *s = p->socket;
     bl_ms_t due;
-    int has_more;
 
     /* While a worker owns the connection it owns the socket too. */
     if (!bl_park_rt_is_ours(p->park)) return;
     open_cursors(p);
     if (!bl_socket_tick(s, now_of(p))) s->is_lost = 1;
-    has_more = send_all(p);
+    send_all(p);
     watch_stuck(p);
     bl_socket_drop_readers(s, 0, close_cursor, NULL);
     if (bl_socket_is_done(s)) {
@@ -126,10 +121,7 @@ static void pump(parked_t *p)
     }
     tell_lag(p);
     due = bl_socket_next_tick(s);
-    if (has_more)
-        due = now_of(p);
-    else if (due <= now_of(p))
-        due = now_of(p) + LOOK_AGAIN_MS;
+    if (due <= now_of(p)) due = now_of(p) + LOOK_AGAIN_MS;
     bl_reactor_rt_arm(p->reactor, &p->timer, due);
     bl_park_rt_listen(p->park, bl_socket_wants_input(s), s->has_input);
 }

@@ -17,15 +17,11 @@
 #define MAILBOX_MOST 65536
 #define IDLE_CONNECTIONS 256 /* kept open to upstreams; httpd-async.md 6 */
 #define ROUNDS 4             /* of deferred work in one turn */
-#define LATE_MS 250          /* a defect: I9 */
-
-/* I9: a turn is to take 50 ms at most. When it has taken so long, each kind of
- * work does one more piece, and leaves the rest to the next turn. */
-#define LETTERS_MS 5
+/* I9: a turn is to take 50 ms at most. What is left when it has taken so long
+ * is the next one's; deferred work has its share after the descriptors. */
 #define DESCRIPTORS_MS 15
-#define CURL_MS 20
-#define TIMERS_MS 25
 #define DEFERRED_MS 30
+#define LATE_MS 250 /* a defect: I9 */
 
 /* Of a socket of curl's. */
 typedef struct curl_watch_t {
@@ -43,7 +39,6 @@ struct bl_reactor_t {
     bl_mailbox_t *mailbox;
     bl_watch_t mailbox_watch;
     int is_mail_read; /* in this turn */
-    int has_mail_left;
     bl_timers_t timers;
     bl_deferred_t *deferred; /* list */
     bl_deferred_t *running;  /* list: those of the round that runs */
@@ -55,7 +50,6 @@ struct bl_reactor_t {
     int is_curl_due; /* in this turn still, or at once in the next */
     int must_read_messages;
     bl_ms_t now;        /* of this turn */
-    bl_ms_t share;      /* until when it does what it does now */
     bl_ms_t turn_began; /* atomic; 0 between turns */
     bl_ms_t longest;    /* atomic */
     struct epoll_event events[EVENTS_AT_ONCE];
@@ -235,18 +229,7 @@ static void run_curl_if_due(bl_reactor_t *r)
 {
     if (!r->is_curl_due) return;
     r->is_curl_due = 0; /* what it asks for now waits for the next turn */
-    r->share = CURL_MS;
     curl_action(r, CURL_SOCKET_TIMEOUT, 0);
-}
-
-static void take_message(const CURLMsg *msg)
-{
-    bl_exchange_t *x = NULL;
-    CURLcode result = msg->data.result;
-
-    if (msg->msg != CURLMSG_DONE) return;
-    curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, (char **)&x);
-    if (x) x->done(x->ctx, result); /* removes the easy handle */
 }
 
 static void read_messages(bl_reactor_t *r)
@@ -254,13 +237,16 @@ static void read_messages(bl_reactor_t *r)
     CURLMsg *msg;
     int left;
 
-    r->share = CURL_MS;
     while (r->must_read_messages) {
-        msg = curl_multi_info_read(r->multi, &left);
-        r->must_read_messages = msg != NULL;
-        if (!msg) return;
-        take_message(msg);
-        if (bl_reactor_rt_is_late(r)) return;
+        r->must_read_messages = 0;
+        while ((msg = curl_multi_info_read(r->multi, &left))) {
+            bl_exchange_t *x = NULL;
+            CURLcode result = msg->data.result;
+
+            if (msg->msg != CURLMSG_DONE) continue;
+            curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, (char **)&x);
+            if (x) x->done(x->ctx, result); /* removes the easy handle */
+        }
     }
 }
 
@@ -335,13 +321,17 @@ void bl_reactor_rt_undefer(bl_deferred_t *d)
     d->next = NULL;
 }
 
+static int has_taken(const bl_reactor_t *r, bl_ms_t ms)
+{
+    return bl_clock_ms() - r->now >= ms;
+}
+
 /* What is deferred by what runs here waits for the next round. A round that
  * takes too long goes on in the next turn, before any other. */
 static void run_deferred(bl_reactor_t *r)
 {
     bl_deferred_t *d;
 
-    r->share = DEFERRED_MS;
     if (!r->running && r->deferred) {
         r->running = r->deferred;
         r->running->pprev = &r->running;
@@ -350,7 +340,7 @@ static void run_deferred(bl_reactor_t *r)
     while ((d = r->running)) {
         bl_reactor_rt_undefer(d);
         d->fn(d->ctx);
-        if (bl_reactor_rt_is_late(r)) return;
+        if (has_taken(r, DEFERRED_MS)) return;
     }
 }
 
@@ -364,16 +354,6 @@ static int is_unfinished(const bl_reactor_t *r)
 bl_ms_t bl_reactor_rt_now(const bl_reactor_t *r)
 {
     return r->now;
-}
-
-int bl_reactor_rt_is_late(const bl_reactor_t *r)
-{
-    return bl_clock_ms() - r->now >= r->share;
-}
-
-static int is_enough(void *ctx)
-{
-    return bl_reactor_rt_is_late(ctx);
 }
 
 apr_status_t bl_reactor_rt_arm(bl_reactor_t *r, bl_timer_t *t, bl_ms_t due)
@@ -396,8 +376,7 @@ static void on_mail(void *ctx, unsigned events)
     (void)events;
     if (r->is_mail_read) return; /* once a turn: what comes now waits */
     r->is_mail_read = 1;
-    r->share = LETTERS_MS;
-    r->has_mail_left = bl_mailbox_run(r->mailbox, is_enough, r, &ran);
+    bl_mailbox_run(r->mailbox, &ran);
 }
 
 /* Those that this turn has no time for are the first of the next one, whatever
@@ -409,9 +388,8 @@ static void run_descriptors(bl_reactor_t *r)
         bl_watch_t *w = ev->data.ptr;
 
         if (!w) continue;
-        r->share = DESCRIPTORS_MS;
         w->fn(w->ctx, ev->events);
-        if (bl_reactor_rt_is_late(r)) return;
+        if (has_taken(r, DESCRIPTORS_MS)) return;
     }
 }
 
@@ -433,14 +411,13 @@ static void work(bl_reactor_t *r)
     run_descriptors(r);
     run_curl_if_due(r);
     read_messages(r);
-    r->share = TIMERS_MS;
-    bl_timers_run(&r->timers, r->now, is_enough, r);
+    bl_timers_run(&r->timers, r->now);
     read_messages(r);
     run_deferred(r);
     /* What was deferred may have resumed a transfer, and that ended it, or
      * brought more: some rounds, so that a fast upstream and a fast reader do
      * not keep one turn going; the rest is for the next one. */
-    for (i = 0; i < ROUNDS && is_unfinished(r) && !bl_reactor_rt_is_late(r);
+    for (i = 0; i < ROUNDS && is_unfinished(r) && !has_taken(r, DEFERRED_MS);
          i++) {
         read_messages(r);
         run_deferred(r);
@@ -453,7 +430,7 @@ static void turn(bl_reactor_t *r)
     bl_ms_t took;
 
     if (wait < 0 || wait > BL_REACTOR_LEAVE_MS) wait = BL_REACTOR_LEAVE_MS;
-    if (is_unfinished(r) || r->is_curl_due || r->has_mail_left) wait = 0;
+    if (is_unfinished(r) || r->is_curl_due) wait = 0;
     poll_descriptors(r, wait);
     r->now = bl_clock_ms();
     __atomic_store_n(&r->turn_began, r->now, __ATOMIC_RELAXED);
@@ -483,7 +460,7 @@ static void *run(void *ctx)
     bl_reactor_t *r = ctx;
 
     prctl(PR_SET_NAME, "bl-reactor");
-    while (!r->must_stop || r->has_mail_left)
+    while (!r->must_stop)
         turn(r);
     return NULL;
 }

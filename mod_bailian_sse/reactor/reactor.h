@@ -4,10 +4,9 @@
  * all writes to parked clients. Knows no dialect, no request_rec. It never
  * waits for anything but its own poll (I9).
  *
- * A turn: poll; letters; descriptors; curl; timers; then what was deferred to
+ * A turn: poll; descriptors; curl; letters; timers; then what was deferred to
  * the end of the turn (streams with new events wake their readers there, so
- * that several events of one upstream read leave in one write). Each of them
- * has a share of the turn's time: what is not done then is the next turn's.
+ * that several events of one upstream read leave in one write).
  *
  * OWNERSHIP  made in child_init, stopped and destroyed in the reverse order.
  * THREADS    _rt_: the reactor. post, offer, lateness: any. create, start,
@@ -67,8 +66,6 @@ bl_ms_t bl_reactor_longest(const bl_reactor_t *r);
 int bl_reactor_is_here(const bl_reactor_t *r);
 
 bl_ms_t bl_reactor_rt_now(const bl_reactor_t *r); /* of this turn */
-/* What could go on in this turn is to go on in the next one (I9). */
-int bl_reactor_rt_is_late(const bl_reactor_t *r);
 /* A time that is past already means the next turn. */
 apr_status_t bl_reactor_rt_arm(bl_reactor_t *r, bl_timer_t *t, bl_ms_t due);
 void bl_reactor_rt_disarm(bl_reactor_t *r, bl_timer_t *t);

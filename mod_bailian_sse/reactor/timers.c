@@ -82,15 +82,13 @@ void bl_timers_disarm(bl_timers_t *t, bl_timer_t *timer)
     sift_down(t, last->place);
 }
 
-void bl_timers_run(bl_timers_t *t, bl_ms_t now, bl_enough_fn *is_enough,
-                   void *ctx)
+void bl_timers_run(bl_timers_t *t, bl_ms_t now)
 {
     while (t->count && t->heap[1]->due_ms <= now) {
         bl_timer_t *timer = t->heap[1];
 
         bl_timers_disarm(t, timer);
         timer->fn(timer->ctx);
-        if (is_enough && is_enough(ctx)) return;
     }
 }
 

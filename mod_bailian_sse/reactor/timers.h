@@ -35,10 +35,8 @@ void bl_timers_release(bl_timers_t *t);
 apr_status_t bl_timers_arm(bl_timers_t *t, bl_timer_t *timer, bl_ms_t due_ms);
 void bl_timers_disarm(bl_timers_t *t, bl_timer_t *timer);
 
-/* Runs (and disarms before) what is due by now, what is due first first, until
- * it is enough (NULL: it never is). */
-void bl_timers_run(bl_timers_t *t, bl_ms_t now, bl_enough_fn *is_enough,
-                   void *ctx);
+/* Runs (and disarms before) what is due by now. */
+void bl_timers_run(bl_timers_t *t, bl_ms_t now);
 
 /* Milliseconds until the next one, 0 when late, -1 when there is none. */
 bl_ms_t bl_timers_wait(const bl_timers_t *t, bl_ms_t now);

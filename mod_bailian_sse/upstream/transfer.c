@@ -25,9 +25,7 @@ struct bl_transfer_t {
     struct curl_slist *headers;
     void *state; /* the dialect's */
     bl_sse_parser_t parser;
-    bl_deferred_t go_on; /* queued while it leaves time to others */
-    size_t unlooked;     /* read since it looked at the time */
-    bl_buf_t body;       /* of an answer that is not SSE */
+    bl_buf_t body; /* of an answer that is not SSE */
     size_t header_bytes;
     int http;
     int is_sse;
@@ -267,40 +265,21 @@ static apr_status_t take_body(bl_transfer_t *t, const char *data, size_t len)
     return bl_buf_append(&t->body, data, len);
 }
 
-/* A turn has its time; curl reads up to a hundred times in it (I9). */
-static int is_late(bl_transfer_t *t, size_t len)
-{
-    t->unlooked += len;
-    if (t->unlooked < RECEIVE_BYTES) return 0;
-    t->unlooked = 0;
-    return bl_reactor_rt_is_late(t->plan.reactor);
-}
-
-static void on_go_on(void *ctx)
-{
-    bl_transfer_t *t = ctx;
-
-    bl_reactor_rt_resume_easy(t->plan.reactor, t->easy);
-}
-
 /* Before the read that would be too much: what curl has read when it is told to
  * pause it copies. It reads up to a hundred times before it looks at anything
  * else, and once more after a pause of one direction alone. HTTP/2 reads for
  * several: there what came for this one is kept. */
-static void pause_if_enough(bl_transfer_t *t, size_t len)
+static void pause_if_nearly_blocked(bl_transfer_t *t)
 {
     long version = 0;
 
     curl_easy_getinfo(t->easy, CURLINFO_HTTP_VERSION, &version);
-    if (t->http != 200 || t->is_answered || version > CURL_HTTP_VERSION_1_1) {
+    if (t->http != 200 || t->is_answered || version > CURL_HTTP_VERSION_1_1 ||
+        !t->plan.is_blocked(t->plan.ctx, AHEAD_BYTES))
+    {
         return;
     }
-    if (t->plan.is_blocked(t->plan.ctx, AHEAD_BYTES))
-        t->is_paused = 1;
-    else if (is_late(t, len))
-        bl_reactor_rt_defer(t->plan.reactor, &t->go_on);
-    else
-        return;
+    t->is_paused = 1;
     curl_easy_pause(t->easy, CURLPAUSE_ALL);
 }
 
@@ -321,7 +300,7 @@ static size_t on_body(char *data, size_t size, size_t n, void *ctx)
             return CURL_WRITEFUNC_PAUSE;
         }
         rv = take_sse(t, data, len);
-        if (rv == APR_SUCCESS) pause_if_enough(t, len);
+        if (rv == APR_SUCCESS) pause_if_nearly_blocked(t);
     }
     else {
         rv = take_body(t, data, len);
@@ -604,8 +583,7 @@ apr_status_t bl_transfer_rt_start(bl_transfer_t **pt,
     t->plan = *plan;
     t->retry_after_ms = -1;
     t->exchange.done = on_done;
-    t->go_on.fn = on_go_on;
-    t->exchange.ctx = t->go_on.ctx = t;
+    t->exchange.ctx = t;
     bl_buf_init(&t->body, BL_MAX_ANSWER_BYTES);
     bl_buf_count(&t->body, plan->budget);
     bl_sse_parser_init(&t->parser, plan->target->event_limit
@@ -639,7 +617,6 @@ leave:
 void bl_transfer_rt_destroy(bl_transfer_t *t)
 {
     if (!t) return;
-    bl_reactor_rt_undefer(&t->go_on);
     if (t->easy) {
         bl_reactor_rt_remove_easy(t->plan.reactor, t->easy);
         give_easy(t->easy);

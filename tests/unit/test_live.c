@@ -635,48 +635,6 @@ static void test_live_question_at_the_end_of_a_drain_is_ended_too_p04(void **s)
     expect_drained(drain_and_ask_late);
 }
 
-static int ends, end_turns;
-static bl_ms_t ended_in; /* when that turn began */
-
-/* Each end takes as long as a turn may. */
-static void log_slowly(bl_log_level_t level, apr_status_t rv, const char *line)
-{
-    bl_ms_t turn;
-
-    (void)level;
-    (void)rv;
-    if (!strstr(line, "BL1303")) return;
-    turn = bl_reactor_rt_now(bl_engine_reactor(ee.engine));
-    if (turn != ended_in) end_turns++;
-    ended_in = turn;
-    usleep(30000);
-    __atomic_add_fetch(&ends, 1, __ATOMIC_RELEASE);
-}
-
-/* I9: ten thousand streams that are ended at once have several turns. */
-static void test_live_drain_leaves_time_to_others(void **state)
-{
-    enum { ALL = 6 };
-    bl_stream_t *s[ALL];
-    int i;
-
-    (void)state;
-    ends = end_turns = 0;
-    bl_log_install(log_slowly, BL_LOG_DEBUG);
-    engine_env_start(&ee, one_and_hang, NULL);
-    for (i = 0; i < ALL; i++) {
-        s[i] = engine_env_ask(&ee);
-        wait_until(bl_journal_bytes(s[i]->journal) == 3);
-    }
-    bl_engine_drain(ee.engine, 1);
-    for (i = 0; i < ALL; i++) {
-        assert_true(bl_stream_wait_end(s[i], CORE_WAIT_MS));
-        bl_stream_unref(s[i]);
-    }
-    wait_until(__atomic_load_n(&ends, __ATOMIC_ACQUIRE) == ALL);
-    assert_int_equal(end_turns, ALL);
-}
-
 static void test_live_hard_drain_refuses_at_once_p06(void **state)
 {
     char id[BL_ID_TEXT + 1];
@@ -715,7 +673,6 @@ static int close_env(void **state)
 {
     (void)state;
     engine_env_close(&ee);
-    bl_log_install(NULL, BL_LOG_WARNING);
     return 0;
 }
 
@@ -744,7 +701,6 @@ int main(void)
         with_env(test_live_drained_refuses_new_and_interrupts_what_runs),
         with_env(test_live_graceful_drain_answers_who_is_there_p04),
         with_env(test_live_question_at_the_end_of_a_drain_is_ended_too_p04),
-        with_env(test_live_drain_leaves_time_to_others),
         with_env(test_live_hard_drain_refuses_at_once_p06),
         with_env(test_live_closed_engine_leaves_no_row_live_p06),
     };

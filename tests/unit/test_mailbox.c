@@ -59,10 +59,10 @@ static void test_mailbox_runs_letters_in_the_order_they_came(void **state)
     assert_int_equal(bl_mailbox_create(&m, 10), APR_SUCCESS);
     for (i = 0; i < 5; i++)
         bl_mailbox_post(m, &notes[i].letter);
-    bl_mailbox_run(m, NULL, NULL, &ran);
+    bl_mailbox_run(m, &ran);
     assert_int_equal(ran, 5);
     assert_string_equal(order, "01234");
-    bl_mailbox_run(m, NULL, NULL, &ran);
+    bl_mailbox_run(m, &ran);
     assert_int_equal(ran, 0);
     bl_mailbox_destroy(m);
 }
@@ -80,11 +80,11 @@ static void test_mailbox_full_refuses_new_work(void **state)
     for (i = 0; i < 3; i++)
         assert_int_equal(bl_mailbox_offer(m, &notes[i].letter), APR_SUCCESS);
     assert_int_equal(bl_mailbox_offer(m, &notes[3].letter), BL_E_OVERLOADED);
-    bl_mailbox_run(m, NULL, NULL, &ran);
+    bl_mailbox_run(m, &ran);
     assert_int_equal(ran, 3);
     assert_string_equal(order, "012");
     assert_int_equal(bl_mailbox_offer(m, &notes[4].letter), APR_SUCCESS);
-    bl_mailbox_run(m, NULL, NULL, &ran);
+    bl_mailbox_run(m, &ran);
     assert_string_equal(order, "0124");
     bl_mailbox_destroy(m);
 }
@@ -102,7 +102,7 @@ static void test_mailbox_full_still_takes_what_must_arrive(void **state)
     assert_int_equal(bl_mailbox_offer(m, &notes[0].letter), APR_SUCCESS);
     bl_mailbox_post(m, &notes[1].letter);
     assert_int_equal(bl_mailbox_offer(m, &notes[2].letter), BL_E_OVERLOADED);
-    bl_mailbox_run(m, NULL, NULL, &ran);
+    bl_mailbox_run(m, &ran);
     assert_string_equal(order, "01");
     bl_mailbox_destroy(m);
 }
@@ -122,7 +122,7 @@ static void test_mailbox_wakes_its_owner_once_for_many(void **state)
         bl_mailbox_post(m, &notes[i].letter);
     assert_true(is_readable(m));
     assert_true(bl_mailbox_has_mail(m));
-    bl_mailbox_run(m, NULL, NULL, &ran);
+    bl_mailbox_run(m, &ran);
     assert_false(is_readable(m));
     assert_false(bl_mailbox_has_mail(m));
     bl_mailbox_destroy(m);
@@ -141,43 +141,12 @@ static void test_mailbox_letter_posted_by_a_letter_runs_next_time(void **state)
     notes[0].again = m;
     bl_mailbox_post(m, &notes[0].letter);
     bl_mailbox_post(m, &notes[1].letter);
-    bl_mailbox_run(m, NULL, NULL, &ran);
+    bl_mailbox_run(m, &ran);
     assert_int_equal(ran, 2);
     assert_string_equal(order, "01");
     assert_true(is_readable(m));
-    bl_mailbox_run(m, NULL, NULL, &ran);
+    bl_mailbox_run(m, &ran);
     assert_string_equal(order, "010");
-    bl_mailbox_destroy(m);
-}
-
-static int is_two(void *ctx)
-{
-    return ++*(int *)ctx % 2 == 0;
-}
-
-/* What it had no time for is the first of the next time; nobody wakes it. */
-static void test_mailbox_enough_leaves_the_rest_for_the_next_time(void **state)
-{
-    note_t notes[5];
-    bl_mailbox_t *m;
-    int i, ran, asked = 0;
-
-    (void)state;
-    make_notes(notes, 5);
-    assert_int_equal(bl_mailbox_create(&m, 4), APR_SUCCESS);
-    for (i = 0; i < 4; i++)
-        bl_mailbox_post(m, &notes[i].letter);
-    assert_true(bl_mailbox_run(m, is_two, &asked, &ran));
-    assert_int_equal(ran, 2);
-    assert_string_equal(order, "01");
-    assert_false(is_readable(m));
-    assert_true(bl_mailbox_has_mail(m));
-    assert_int_equal(bl_mailbox_offer(m, &notes[4].letter), APR_SUCCESS);
-    assert_true(is_readable(m));
-    assert_true(bl_mailbox_run(m, is_two, &asked, &ran));
-    assert_string_equal(order, "0123");
-    assert_false(bl_mailbox_run(m, is_two, &asked, &ran));
-    assert_string_equal(order, "01234");
     bl_mailbox_destroy(m);
 }
 
@@ -199,7 +168,7 @@ static void test_mailbox_letter_may_free_itself(void **state)
         note->letter.fn = free_note;
         bl_mailbox_post(m, &note->letter);
     }
-    bl_mailbox_run(m, NULL, NULL, &ran);
+    bl_mailbox_run(m, &ran);
     assert_int_equal(ran, 100);
     bl_mailbox_destroy(m);
 }
@@ -250,7 +219,7 @@ static void test_mailbox_of_many_senders_loses_nothing(void **state)
         struct pollfd p = {bl_mailbox_fd(busy), POLLIN, 0};
 
         assert_int_equal(poll(&p, 1, CORE_WAIT_MS), 1);
-        bl_mailbox_run(busy, NULL, NULL, &ran);
+        bl_mailbox_run(busy, &ran);
         total += ran;
     }
     for (i = 0; i < SENDERS; i++)
@@ -268,7 +237,6 @@ int main(void)
         cmocka_unit_test(test_mailbox_full_still_takes_what_must_arrive),
         cmocka_unit_test(test_mailbox_wakes_its_owner_once_for_many),
         cmocka_unit_test(test_mailbox_letter_posted_by_a_letter_runs_next_time),
-        cmocka_unit_test(test_mailbox_enough_leaves_the_rest_for_the_next_time),
         cmocka_unit_test(test_mailbox_letter_may_free_itself),
         cmocka_unit_test(test_mailbox_of_many_senders_loses_nothing),
     };

@@ -547,75 +547,6 @@ static void test_reactor_deferred_that_take_long_have_several_turns(void **s)
     assert_int_equal(served, 20);
 }
 
-static bl_letter_t slow_letters[20];
-
-static void run_letter_slowly(bl_letter_t *letter)
-{
-    (void)letter;
-    run_slowly(NULL);
-}
-
-/* I9: a thousand questions at once. */
-static void test_reactor_letters_that_take_long_have_several_turns(void **s)
-{
-    pthread_t holder = hold();
-    int i;
-
-    (void)s;
-    served = turns = 0;
-    for (i = 0; i < 20; i++) {
-        slow_letters[i].fn = run_letter_slowly;
-        bl_reactor_post(r, &slow_letters[i]);
-    }
-    let_go(holder);
-    wait_until(__atomic_load_n(&served, __ATOMIC_ACQUIRE) == 20);
-    assert_true(turns >= 10);
-}
-
-/* All that was posted before the end is run, in however many turns. */
-static void test_reactor_stops_after_slow_letters_too(void **s)
-{
-    bl_reactor_t *other = r;
-    int i;
-
-    (void)s;
-    served = 0;
-    assert_int_equal(bl_reactor_create(&r), APR_SUCCESS);
-    for (i = 0; i < 20; i++) {
-        slow_letters[i].fn = run_letter_slowly;
-        bl_reactor_post(r, &slow_letters[i]);
-    }
-    assert_int_equal(bl_reactor_start(r), APR_SUCCESS);
-    bl_reactor_stop(r);
-    assert_int_equal(served, 20);
-    bl_reactor_destroy(r);
-    r = other;
-}
-
-static bl_timer_t slow_timers[20];
-
-static void arm_slow_timers(void *ctx)
-{
-    int i;
-
-    (void)ctx;
-    memset(slow_timers, 0, sizeof(slow_timers));
-    for (i = 0; i < 20; i++) {
-        slow_timers[i].fn = run_slowly;
-        bl_reactor_rt_arm(r, &slow_timers[i], 1);
-    }
-}
-
-/* I9: thousands of heartbeats that are due at once. */
-static void test_reactor_timers_that_take_long_have_several_turns(void **s)
-{
-    (void)s;
-    served = turns = 0;
-    on_reactor(r, arm_slow_timers, NULL);
-    wait_until(__atomic_load_n(&served, __ATOMIC_ACQUIRE) == 20);
-    assert_true(turns >= 5);
-}
-
 #define with_reactor(test)                                                     \
     cmocka_unit_test_setup_teardown(test, open_reactor, close_reactor)
 
@@ -636,9 +567,6 @@ int main(void)
             test_reactor_descriptors_that_take_long_have_several_turns),
         with_reactor(test_reactor_deferred_runs_once_at_the_end_of_the_turn),
         with_reactor(test_reactor_deferred_that_take_long_have_several_turns),
-        with_reactor(test_reactor_letters_that_take_long_have_several_turns),
-        with_reactor(test_reactor_stops_after_slow_letters_too),
-        with_reactor(test_reactor_timers_that_take_long_have_several_turns),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

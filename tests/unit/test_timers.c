@@ -50,7 +50,7 @@ static void test_timers_run_in_the_order_they_are_due(void **state)
     bl_timers_arm(&heap, &n[1].timer, 10);
     bl_timers_arm(&heap, &n[2].timer, 40);
     bl_timers_arm(&heap, &n[3].timer, 20);
-    bl_timers_run(&heap, 100, NULL, NULL);
+    bl_timers_run(&heap, 100);
     assert_string_equal(fired, "bdac");
     assert_int_equal(heap.count, 0);
     bl_timers_release(&heap);
@@ -66,9 +66,9 @@ static void test_timers_not_due_wait(void **state)
     bl_timers_arm(&heap, &n[0].timer, 10);
     bl_timers_arm(&heap, &n[1].timer, 11);
     assert_int_equal(bl_timers_wait(&heap, 4), 6);
-    bl_timers_run(&heap, 9, NULL, NULL);
+    bl_timers_run(&heap, 9);
     assert_string_equal(fired, "");
-    bl_timers_run(&heap, 10, NULL, NULL);
+    bl_timers_run(&heap, 10);
     assert_string_equal(fired, "a");
     assert_int_equal(bl_timers_wait(&heap, 20), 0);
     assert_int_equal(n[0].timer.place, 0);
@@ -88,7 +88,7 @@ static void test_timers_armed_again_moves_both_ways(void **state)
     bl_timers_arm(&heap, &n[0].timer, 25);
     bl_timers_arm(&heap, &n[2].timer, 5);
     assert_int_equal(heap.count, 3);
-    bl_timers_run(&heap, 100, NULL, NULL);
+    bl_timers_run(&heap, 100);
     assert_string_equal(fired, "cba");
     bl_timers_release(&heap);
 }
@@ -104,7 +104,7 @@ static void test_timers_disarmed_does_not_run(void **state)
     bl_timers_arm(&heap, &n[2].timer, 3);
     bl_timers_disarm(&heap, &n[1].timer);
     bl_timers_disarm(&heap, &n[1].timer);
-    bl_timers_run(&heap, 10, NULL, NULL);
+    bl_timers_run(&heap, 10);
     assert_string_equal(fired, "ac");
     bl_timers_release(&heap);
 }
@@ -121,7 +121,7 @@ test_timers_disarmed_by_another_in_its_turn_does_not_run(void **state)
     bl_timers_arm(&heap, &n[0].timer, 1);
     bl_timers_arm(&heap, &n[1].timer, 2);
     bl_timers_arm(&heap, &n[2].timer, 3);
-    bl_timers_run(&heap, 10, NULL, NULL);
+    bl_timers_run(&heap, 10);
     assert_string_equal(fired, "ac");
     bl_timers_release(&heap);
 }
@@ -134,35 +134,11 @@ static void test_timers_may_arm_itself_again(void **state)
     make(n, 1);
     n[0].again = 20;
     bl_timers_arm(&heap, &n[0].timer, 1);
-    bl_timers_run(&heap, 10, NULL, NULL);
+    bl_timers_run(&heap, 10);
     assert_string_equal(fired, "a");
     assert_int_equal(bl_timers_wait(&heap, 10), 10);
-    bl_timers_run(&heap, 20, NULL, NULL);
+    bl_timers_run(&heap, 20);
     assert_string_equal(fired, "aa");
-    bl_timers_release(&heap);
-}
-
-static int is_two(void *ctx)
-{
-    return ++*(int *)ctx % 2 == 0;
-}
-
-static void test_timers_enough_leaves_the_rest_due(void **state)
-{
-    named_t n[3];
-    int asked = 0;
-
-    (void)state;
-    make(n, 3);
-    bl_timers_arm(&heap, &n[0].timer, 3);
-    bl_timers_arm(&heap, &n[1].timer, 2);
-    bl_timers_arm(&heap, &n[2].timer, 1);
-    bl_timers_run(&heap, 10, is_two, &asked);
-    assert_string_equal(fired, "cb");
-    assert_int_equal(bl_timers_wait(&heap, 10), 0);
-    bl_timers_run(&heap, 10, is_two, &asked);
-    assert_string_equal(fired, "cba");
-    assert_int_equal(heap.count, 0);
     bl_timers_release(&heap);
 }
 
@@ -235,7 +211,7 @@ static void test_timers_behave_as_a_list_over_100000_random_steps(void **state)
         if (step % 20) continue;
         now += (bl_ms_t)(next_number(&seed) % 10);
         newest_run = 0;
-        bl_timers_run(&heap, now, NULL, NULL);
+        bl_timers_run(&heap, now);
         check_all(now);
     }
     assert_false(is_wrong);
@@ -252,7 +228,6 @@ int main(void)
         cmocka_unit_test(
             test_timers_disarmed_by_another_in_its_turn_does_not_run),
         cmocka_unit_test(test_timers_may_arm_itself_again),
-        cmocka_unit_test(test_timers_enough_leaves_the_rest_due),
         cmocka_unit_test(test_timers_behave_as_a_list_over_100000_random_steps),
     };
 

@@ -31,10 +31,6 @@ typedef struct exchange_t {
     int was_blocked; /* atomic: somebody asked while it was */
     size_t limit;    /* reactor: what may come before it is; 0 = all */
     int was_late;    /* reactor: what was read already was too much */
-    int is_slow;     /* reactor: its events take time */
-    bl_ms_t turn;    /* reactor: when the last one's turn began */
-    size_t in_turn;  /* reactor: bytes that came in that turn ... */
-    size_t most;     /* ... and in the one with most */
     int done;        /* atomic */
     apr_status_t rv;
     int http;
@@ -45,24 +41,10 @@ typedef struct exchange_t {
 
 #define TEXT_BYTES (8 * 1024 * 1024)
 
-#define SLOW_US 300
-
-static void take_long(exchange_t *x, size_t bytes)
-{
-    bl_ms_t turn = bl_reactor_rt_now(reactor);
-
-    if (turn != x->turn) x->in_turn = 0;
-    x->turn = turn;
-    x->in_turn += bytes;
-    if (x->in_turn > x->most) x->most = x->in_turn;
-    usleep(SLOW_US);
-}
-
 static apr_status_t emit(void *ctx, const bl_event_t *ev)
 {
     exchange_t *x = ctx;
 
-    if (x->is_slow) take_long(x, ev->text_len);
     if (ev->kind != BL_EV_DELTA) return APR_SUCCESS;
     if (x->text_len + ev->text_len > TEXT_BYTES) return APR_ENOSPC;
     memcpy(x->text + x->text_len, ev->text, ev->text_len);
@@ -1100,25 +1082,6 @@ static void test_transfer_held_back_delivers_nothing_then_all_u28(void **state)
     end(x);
 }
 
-/* I9: curl reads a hundred times if it may, and others wait for that. */
-static void test_transfer_that_takes_long_has_several_turns(void **state)
-{
-    exchange_t *x;
-
-    (void)state;
-    serve(say_much, NULL);
-    x = new_exchange("http://127.0.0.1/");
-    bl_buf_clear(&x->request.url);
-    bl_buf_printf(&x->request.url, "http://127.0.0.1:%d/x", stub.port);
-    x->is_slow = 1;
-    on_reactor(reactor, start_here, x);
-    wait_until(is_done(x));
-    assert_int_equal(x->rv, APR_SUCCESS);
-    assert_int_equal(x->text_len, MUCH * 1024);
-    assert_true(x->most < MUCH * 1024 / 4);
-    end(x);
-}
-
 static void raise_limit(void *ctx)
 {
     exchange_t *x = ctx;
@@ -1285,7 +1248,6 @@ int main(void)
         with_stub(test_transfer_event_above_its_limit_is_too_large_u22),
         with_stub(test_transfer_line_without_an_end_is_too_large_u22),
         with_stub(test_transfer_held_back_delivers_nothing_then_all_u28),
-        with_stub(test_transfer_that_takes_long_has_several_turns),
         with_stub(test_transfer_pauses_before_it_is_too_much_c06),
         with_stub(test_transfer_destroyed_closes_its_connection_c02),
         with_stub(test_transfer_idle_connection_is_kept_until_forgotten),
