@@ -373,18 +373,15 @@ bl_ms_t bl_sink_next_look(const bl_sink_t *sink)
 int bl_sink_is_slow(bl_sink_t *sink, bl_ms_t now)
 {
     size_t low = sink->plan.stream->queue_bytes / 100 * BL_QUEUE_LOW_PERCENT;
+    size_t unsent = bl_sink_pending(sink) + sink->below;
 
-    bl_cursor_set_unsent(&sink->cursor, bl_sink_pending(sink) + sink->below);
-    if (!bl_sink_pending(sink) ||
-        (bl_cursor_lag(&sink->cursor) <= low && !sink->is_over))
-    {
+    bl_cursor_set_unsent(&sink->cursor, unsent);
+    if (!unsent || (bl_cursor_lag(&sink->cursor) <= low && !sink->is_over)) {
         sink->stuck_since = 0;
         return 0;
     }
     if (!sink->stuck_since) sink->stuck_since = now;
-    if (now < sink->stuck_since + sink->plan.slow_ms) return 0;
-    bl_sink_tell_slow(sink);
-    return 1;
+    return now >= sink->stuck_since + sink->plan.slow_ms;
 }
 
 void bl_sink_tell_slow(const bl_sink_t *sink)

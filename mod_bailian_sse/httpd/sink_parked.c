@@ -113,6 +113,7 @@ static void on_timer(void *ctx)
     parked_t *p = ctx;
 
     if (bl_sink_is_slow(p->sink, now_of(p))) {
+        bl_sink_tell_slow(p->sink);
         bl_park_rt_abort(p->park);
         return;
     }

@@ -54,6 +54,22 @@ def test_c05_reader_that_stops_is_closed_in_every_mode(env):
 
 
 @modes("event", "event-sync")
+@pytest.mark.server(locations=SLOW % "cancel")
+def test_c05_reader_that_stops_where_an_event_ends_is_closed(env):
+    """Each event leaves whole, until one waits below for the socket: nothing
+    of what was encoded is left, and the next ones are not taken."""
+    env.bailian.scenario([{"repeat": {"times": -1, "interval": 0.02,
+                                      "steps": [piece("x" * 20000)]}}])
+    stuck = env.ask_open(base="/slow", rcvbuf=4096)
+    stuck.next_content()
+    assert env.ended(stuck, base="/slow", seconds=60)["outcome"] == "cancelled"
+    env.log.wait_for("BL1831", 20)
+    stuck.read(seconds=20)
+    assert stuck.ended in ("cut", "reset")
+    assert_prefix(stuck)
+
+
+@modes("event", "event-sync")
 @pytest.mark.server(locations=SLOW % "drain")
 def test_c05_answer_is_whole_for_others_when_one_reader_stops(env):
     """Nobody else reads, but the answer is wanted: it goes on."""
