@@ -19,6 +19,7 @@
 
 #define TICK_MS 1000
 #define STALE_TICKS 60 /* connections to upstreams live no longer: U31 */
+#define REST_TICKS 14  /* before the third look at the heap */
 #define CLOCK_JUMP_US (300 * APR_USEC_PER_SEC)
 #define CLOSE_WAIT_MS 2000 /* P06: what the store gets at the end */
 
@@ -42,6 +43,7 @@ static void give_memory_back(bl_engine_t *e)
         bl_transfer_rt_forget_spares();
         bl_reactor_rt_forget_connections(e->reactor);
     }
+    if (e->idle_ticks == REST_TICKS && e->conf.at_rest) e->conf.at_rest();
     for (i = 0; i < sizeof(at) / sizeof(at[0]); i++) {
         if (e->idle_ticks != at[i]) continue;
         bl_slots_give_back(e->conf.shm, e->child);

@@ -2,6 +2,7 @@
 #include "child.h"
 #include "feed.h"
 #include "park.h"
+#include "workers.h"
 #include "ws_socket.h"
 #include "base/budget.h"
 #include "base/heap.h"
@@ -158,6 +159,7 @@ void bl_child_init(apr_pool_t *pchild, server_rec *s)
         conf->streams_all != BL_UNSET ? conf->streams_all : BL_STREAMS_ALL;
     ec.drain_ms = conf->drain_ms != BL_UNSET ? conf->drain_ms : BL_DRAIN_MS;
     ec.budget = &budget;
+    ec.at_rest = bl_workers_forget;
     bl_heap_bound();
     bl_log_queue_start();
     rv = bl_engine_open(&engine, &ec, err, sizeof(err));
