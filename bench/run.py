@@ -28,6 +28,9 @@ import servers  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
+REST_S = 120  # before idle memory is looked at, and memory after the load
+QUICK_REST_S = 20
+
 
 def raise_files(wanted=65536):
     """As many open files as the process may have."""
@@ -45,6 +48,7 @@ class Run:
     def __init__(self, options):
         self.options = options
         self.plan = cases.plan(options.quick)
+        self.rest_s = QUICK_REST_S if options.quick else REST_S
         self.files = raise_files()
         self.httpd = options.httpd
         self.modules = options.modules
@@ -113,25 +117,30 @@ class Run:
             module.module_file = self.module_file
             module.prepare(c.shape for c in self.plan.values())
             self.module = module.start()
-        for server in self.all():
-            self.warm_up(server)
+        self.warm_up(self.all(), self.rest_s)
 
     def all(self):
         return [s for s in (self.upstream, self.nginx, self.proxy, self.module)
                 if s]
 
-    def warm_up(self, server):
+    def warm_up(self, those, rest_s=QUICK_REST_S):
         """Answers for every worker, so that idle means ready and not
-        untouched: a thread that never worked has no stack and no heap yet."""
-        server.idle_kb = server.memory_kb()
-        case = cases.Case(50, 0, 50, servers.WORKERS, requests=2000)
-        case.events = self.plan["short"].events
-        load = case.load(self, server).run()
-        if load.report["failed_count"]:
-            raise servers.NotPossible("%s fails the warm-up: %s %s; %s" % (
-                server.name, load.report["failed"], load.report["example"],
-                server.tail()))
-        server.idle_kb = server.memory_kb()
+        untouched: a thread that never worked has no stack and no heap yet.
+        What the burst took for its own time goes back before that."""
+        for server in those:
+            server.idle_kb = server.memory_kb()
+            case = cases.Case(self.plan["short"].events, 0, 50,
+                              servers.WORKERS, requests=2000)
+            said = case.load(self, server).run().report
+            if said["failed_count"]:
+                raise servers.NotPossible(
+                    "%s fails the warm-up: %s %s; %s" % (
+                        server.name, said["failed"], said["example"],
+                        server.tail()))
+        self.say("waiting %d s, then looking at what idle is" % rest_s)
+        time.sleep(rest_s)
+        for server in those:
+            server.idle_kb = server.memory_kb()
 
     def stop(self):
         for server in reversed(self.all()):
@@ -141,9 +150,9 @@ class Run:
 
     def memory_after(self):
         """How much more than idle each server holds after the load, in %."""
-        seconds = 20 if self.options.quick else 120
-        self.say("waiting %d s, then looking at what memory is left" % seconds)
-        time.sleep(seconds)
+        self.say("waiting %d s, then looking at what memory is left" %
+                 self.rest_s)
+        time.sleep(self.rest_s)
         percent = {}
         for server in self.a_b():
             now = server.memory_kb()["pss"]

@@ -23,7 +23,7 @@ def watched(run):
     server.prepare(c.shape for c in run.plan.values())
     server.start()
     try:
-        run.warm_up(server)
+        run.warm_up([server])
         yield server
         if not server.is_running():
             raise servers.NotPossible("%s ended: %s" % (server.name,
