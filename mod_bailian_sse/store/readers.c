@@ -14,6 +14,7 @@ struct bl_readers_t {
     pthread_cond_t given;
     bl_db_t *idle[BL_READERS_MOST];
     int idle_count;
+    int least_idle; /* since unneeded ones were closed */
     int open_count; /* idle, and taken or being opened */
 };
 
@@ -71,6 +72,7 @@ apr_status_t bl_readers_take(bl_readers_t *r, bl_ms_t wait_ms, bl_db_t **pdb)
         code = pthread_cond_timedwait(&r->given, &r->lock, &until);
     if (r->idle_count) {
         *pdb = r->idle[--r->idle_count];
+        if (r->idle_count < r->least_idle) r->least_idle = r->idle_count;
         pthread_mutex_unlock(&r->lock);
         return APR_SUCCESS;
     }
@@ -101,6 +103,33 @@ void bl_readers_give(bl_readers_t *r, bl_db_t *db, int is_bad)
     r->idle[r->idle_count++] = db;
     pthread_cond_signal(&r->given);
     pthread_mutex_unlock(&r->lock);
+}
+
+/* The one that was given back last is taken first: those that nobody needed
+ * lie at the beginning. The last of all stays. */
+static int take_unneeded(bl_readers_t *r, bl_db_t **unneeded)
+{
+    int n = r->least_idle;
+
+    if (n && n == r->open_count) n--;
+    memcpy(unneeded, r->idle, (size_t)n * sizeof(*unneeded));
+    r->idle_count -= n;
+    memmove(r->idle, r->idle + n, (size_t)r->idle_count * sizeof(*r->idle));
+    r->open_count -= n;
+    r->least_idle = r->idle_count;
+    return n;
+}
+
+void bl_readers_close_unneeded(bl_readers_t *r)
+{
+    bl_db_t *unneeded[BL_READERS_MOST];
+    int n;
+
+    pthread_mutex_lock(&r->lock);
+    n = take_unneeded(r, unneeded);
+    pthread_mutex_unlock(&r->lock);
+    while (n)
+        bl_db_close(unneeded[--n]);
 }
 
 void bl_readers_forget_pages(bl_readers_t *r)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * readers - a small pool of read-only connections, opened when first needed.
+ * readers - a small pool of read-only connections, opened when needed.
  *
  * OWNERSHIP  a connection taken is given back by the same thread.
  * THREADS    any but the reactor: take can wait.
@@ -20,6 +20,8 @@ void bl_readers_destroy(bl_readers_t *r); /* when all were given back */
 apr_status_t bl_readers_take(bl_readers_t *r, bl_ms_t wait_ms, bl_db_t **pdb);
 /* A connection that is_bad is closed in place of being kept. */
 void bl_readers_give(bl_readers_t *r, bl_db_t *db, int is_bad);
+/* Closes those that were not needed since the last call, all but one. */
+void bl_readers_close_unneeded(bl_readers_t *r);
 /* Of the connections that nobody has: bl_db_forget_pages(). */
 void bl_readers_forget_pages(bl_readers_t *r);
 

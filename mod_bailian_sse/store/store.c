@@ -19,6 +19,7 @@
 
 #define TICK_MS 500   /* catalog: also where no request asks for it */
 #define SYNC_TICKS 2  /* every second: what a power cut can take (D11) */
+#define REST_TICKS 40 /* every 20 s: readers that are not needed */
 #define SLOW_TICKS 10 /* every 5 s: recovery, checkpoint */
 #define RECOVER_SLICE 100
 
@@ -135,6 +136,7 @@ static bl_ms_t on_tick(void *ctx, bl_db_t *db, int is_after_do)
     if (!s->is_entered) s->is_entered = bl_keyrings_wt_enter(s, db);
     if (__atomic_load_n(&s->is_lost, __ATOMIC_RELAXED)) return 0;
     if (s->ticks % SYNC_TICKS == 0) bl_db_sync(db);
+    if (s->ticks % REST_TICKS == 0) bl_readers_close_unneeded(s->readers);
     is_slow = s->ticks++ % SLOW_TICKS == 0;
     if (is_slow && bl_recover_is_needed(s, db)) recover_all(s, db);
     if (is_slow) bl_db_checkpoint(db, 1);
