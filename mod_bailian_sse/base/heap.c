@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "heap.h"
+#include "thread.h"
 
 #include <malloc.h>
-#include <pthread.h>
 #include <stdlib.h>
 
 /* glibc: sizes from 24 to 1,032 bytes, 16 apart; seven chunks of each. */
@@ -55,7 +55,7 @@ void bl_heap_forget(void)
     pthread_t thread;
 
     /* Of a thread that has ended nothing is kept. */
-    if (pthread_create(&thread, NULL, free_all, kept) != 0)
+    if (bl_thread_start(&thread, free_all, kept) != 0)
         free_all(kept);
     else
         pthread_join(thread, NULL);

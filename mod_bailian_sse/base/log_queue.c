@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "log_queue.h"
 #include "log.h"
+#include "thread.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -113,17 +113,11 @@ static void to_queue(bl_log_level_t level, apr_status_t rv, const char *text)
 
 void bl_log_queue_start(void)
 {
-    sigset_t all, before;
     pthread_t thread;
-    int code;
 
     if (is_started) return;
     must_stop = has_stopped = 0;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    code = pthread_create(&thread, NULL, run, NULL);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (code) return;
+    if (bl_thread_start(&thread, run, NULL)) return;
     /* Not joined: it may hang in its write for ever. */
     pthread_detach(thread);
     sink = bl_log_set_sink(to_queue);

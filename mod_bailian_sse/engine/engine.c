@@ -118,6 +118,7 @@ static apr_status_t open_parts(bl_engine_t *e, char *err, size_t err_size)
     store.path = e->conf.database;
     store.keyring = e->conf.keyring;
     store.budget = e->conf.budget;
+    store.is_over = e->conf.is_over;
     rv = bl_store_open(&e->store, &store, err, err_size);
     if (rv != APR_SUCCESS) return rv;
     bl_store_health(e->store, &health);

@@ -29,9 +29,10 @@ typedef struct bl_engine_conf_t {
     int streams_per_child;
     int streams_all;
     bl_ms_t drain_ms;
-    bl_budget_t *budget;   /* outlives the engine; NULL: nothing is counted */
-    void (*at_rest)(void); /* on the reactor, once after each load: threads
-                              that only wait may give memory back; or NULL */
+    bl_budget_t *budget; /* outlives the engine; NULL: nothing is counted */
+    int (*is_over)(void *ctx); /* the child ends: it need not open any more */
+    void (*at_rest)(void);     /* on the reactor, once after each load: threads
+                                  that only wait may give memory back; or NULL */
 } bl_engine_conf_t;
 
 typedef enum { BL_RETRY_OFF, BL_RETRY_FIXED, BL_RETRY_EXPONENTIAL } bl_pace_t;

@@ -4,9 +4,9 @@
 #include "base/errors.h"
 #include "base/log.h"
 #include "base/log_queue.h"
+#include "base/thread.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <time.h>
@@ -81,7 +81,6 @@ apr_status_t bl_watchdog_start(bl_watchdog_t **pw, bl_reactor_t *r,
 {
     bl_watchdog_t *w = calloc(1, sizeof(*w));
     pthread_condattr_t attr;
-    sigset_t all, before;
     int rc;
 
     *pw = NULL;
@@ -95,10 +94,7 @@ apr_status_t bl_watchdog_start(bl_watchdog_t **pw, bl_reactor_t *r,
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&w->wake, &attr);
     pthread_condattr_destroy(&attr);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    rc = pthread_create(&w->thread, NULL, run, w);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    rc = bl_thread_start(&w->thread, run, w);
     if (rc) {
         pthread_cond_destroy(&w->wake);
         pthread_mutex_destroy(&w->lock);

@@ -7,25 +7,33 @@
 #include "base/budget.h"
 #include "base/heap.h"
 #include "base/log_queue.h"
+#include "base/thread.h"
 #include "crypto/keyring.h"
 #include "engine/notes.h"
 #include "shm/targets.h"
 
+#include <http_main.h>
+
 #include <apr_shm.h>
 #include <apr_version.h>
+#include <pthread.h>
+#include <sys/prctl.h>
+#include <time.h>
 
 #define SHM_KEY "mod_bailian_sse:shm"
 #define SENTENCE 512
 #define LOG_WAIT_MS 500 /* what the log gets at the end */
+#define OPEN_AGAIN_S 2
 
-static bl_engine_t *engine;   /* of this child */
+static bl_engine_conf_t engine_conf;
+static bl_engine_t *engine;   /* of this child; NULL: it has none yet */
 static bl_budget_t budget;    /* its part: streams may outlive the engine */
 static bl_shm_t *shm;         /* mapped before the fork */
 static bl_keyring_t *keyring; /* read as root, before the fork */
 
 bl_engine_t *bl_child_engine(void)
 {
-    return engine;
+    return __atomic_load_n(&engine, __ATOMIC_ACQUIRE);
 }
 
 bl_shm_t *bl_child_shm(void)
@@ -127,15 +135,121 @@ int bl_child_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
 
 /* --- child -------------------------------------------------------------- */
 
+/* What was wrong when the child began may be over later: a lock that another
+ * program held for long (D03), a full disk. Until then it answers 503. */
+static struct {
+    pthread_t thread;
+    int is_started;
+    pthread_mutex_t lock;
+    pthread_cond_t told;
+    int must_stop;        /* guarded by lock */
+    char heard[SENTENCE]; /* said last; the thread's own */
+} opener = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static int must_stop(void *unused)
+{
+    int is_so;
+
+    (void)unused;
+    pthread_mutex_lock(&opener.lock);
+    is_so = opener.must_stop;
+    pthread_mutex_unlock(&opener.lock);
+    return is_so;
+}
+
+static apr_status_t open_engine(char *err)
+{
+    bl_engine_t *e;
+    apr_status_t rv = bl_engine_open(&e, &engine_conf, err, SENTENCE);
+
+    if (rv != APR_SUCCESS) return rv;
+    rv = bl_notes_listen(e, bl_talk_note);
+    if (rv != APR_SUCCESS) {
+        bl_log(BL_LOG_WARNING, rv,
+               BL_LOGNO(1852) "this child hears nothing of what callers tell "
+                              "their connections in other ones");
+    }
+    __atomic_store_n(&engine, e, __ATOMIC_RELEASE);
+    return APR_SUCCESS;
+}
+
+static void tell_refused(apr_status_t rv, const char *err)
+{
+    ap_log_error(APLOG_MARK, APLOG_CRIT, rv, ap_server_conf,
+                 BL_LOGNO(1844) "this child cannot serve streams: %s", err);
+}
+
+/* 1 = the child ends. */
+static int wait_to_open(void)
+{
+    struct timespec until;
+    int is_told;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += OPEN_AGAIN_S;
+    pthread_mutex_lock(&opener.lock);
+    while (!opener.must_stop &&
+           !pthread_cond_timedwait(&opener.told, &opener.lock, &until))
+        ;
+    is_told = opener.must_stop;
+    pthread_mutex_unlock(&opener.lock);
+    return is_told;
+}
+
+static void *open_later(void *unused)
+{
+    char err[SENTENCE];
+    apr_status_t rv;
+
+    (void)unused;
+    prctl(PR_SET_NAME, "bl-opener");
+    while (!wait_to_open()) {
+        rv = open_engine(err);
+        if (rv == APR_SUCCESS) {
+            bl_log(BL_LOG_WARNING, 0,
+                   BL_LOGNO(1853) "this child serves streams now");
+            break;
+        }
+        if (strcmp(err, opener.heard)) tell_refused(rv, err);
+        apr_cpystrn(opener.heard, err, SENTENCE);
+    }
+    return NULL;
+}
+
+static void start_opener(void)
+{
+    pthread_condattr_t attr;
+
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&opener.told, &attr);
+    pthread_condattr_destroy(&attr);
+    opener.is_started = !bl_thread_start(&opener.thread, open_later, NULL);
+}
+
+static void tell_opener(void)
+{
+    if (!opener.is_started) return;
+    pthread_mutex_lock(&opener.lock);
+    opener.must_stop = 1;
+    pthread_cond_signal(&opener.told);
+    pthread_mutex_unlock(&opener.lock);
+}
+
 static apr_status_t close_engine(void *data)
 {
-    bl_engine_t *e = engine;
+    bl_engine_t *e;
 
     (void)data;
-    bl_park_close_all();
-    bl_feed_close_all();
-    engine = NULL;
-    bl_engine_close(e);
+    tell_opener();
+    if (opener.is_started) pthread_join(opener.thread, NULL);
+    e = bl_child_engine();
+    if (e) {
+        bl_park_close_all();
+        bl_feed_close_all();
+        __atomic_store_n(&engine, NULL, __ATOMIC_RELEASE);
+        bl_engine_close(e);
+    }
     bl_log_queue_stop(LOG_WAIT_MS);
     return APR_SUCCESS;
 }
@@ -143,46 +257,42 @@ static apr_status_t close_engine(void *data)
 void bl_child_init(apr_pool_t *pchild, server_rec *s)
 {
     bl_server_conf_t *conf = bl_server_conf(s);
-    bl_engine_conf_t ec = {0};
-    char err[SENTENCE] = "";
     apr_status_t rv;
 
     if (!conf->database || !shm) return;
-    ec.database = conf->database;
-    ec.keyring = keyring;
-    ec.shm = shm;
-    ec.allowed = &conf->allowed;
-    ec.streams_per_child = conf->streams_per_child != BL_UNSET
-                               ? conf->streams_per_child
-                               : BL_STREAMS_PER_CHILD;
-    ec.streams_all =
+    engine_conf.database = conf->database;
+    engine_conf.keyring = keyring;
+    engine_conf.shm = shm;
+    engine_conf.allowed = &conf->allowed;
+    engine_conf.streams_per_child = conf->streams_per_child != BL_UNSET
+                                        ? conf->streams_per_child
+                                        : BL_STREAMS_PER_CHILD;
+    engine_conf.streams_all =
         conf->streams_all != BL_UNSET ? conf->streams_all : BL_STREAMS_ALL;
-    ec.drain_ms = conf->drain_ms != BL_UNSET ? conf->drain_ms : BL_DRAIN_MS;
-    ec.budget = &budget;
-    ec.at_rest = bl_workers_forget;
+    engine_conf.drain_ms =
+        conf->drain_ms != BL_UNSET ? conf->drain_ms : BL_DRAIN_MS;
+    engine_conf.budget = &budget;
+    engine_conf.is_over = must_stop;
+    engine_conf.at_rest = bl_workers_forget;
     bl_heap_bound();
     bl_log_queue_start();
-    rv = bl_engine_open(&engine, &ec, err, sizeof(err));
+    rv = open_engine(opener.heard);
     if (rv != APR_SUCCESS) {
-        bl_log_queue_stop(LOG_WAIT_MS);
-        ap_log_error(APLOG_MARK, APLOG_CRIT, rv, s,
-                     BL_LOGNO(1844) "this child cannot serve streams: %s", err);
-        return;
+        tell_refused(rv, opener.heard);
+        start_opener();
     }
     apr_pool_cleanup_register(pchild, NULL, close_engine,
                               apr_pool_cleanup_null);
-    rv = bl_notes_listen(engine, bl_talk_note);
-    if (rv != APR_SUCCESS) {
-        ap_log_error(APLOG_MARK, APLOG_WARNING, rv, s,
-                     BL_LOGNO(1852) "this child hears nothing of what callers "
-                                    "tell their connections in other ones");
-    }
 }
 
 void bl_child_stopping(apr_pool_t *pchild, int graceful)
 {
+    bl_engine_t *e;
+
     (void)pchild;
-    if (!engine) return;
-    bl_engine_drain(engine, graceful);
+    tell_opener();
+    e = bl_child_engine();
+    if (!e) return;
+    bl_engine_drain(e, graceful);
     bl_sockets_drain();
 }

@@ -11,9 +11,9 @@
 #include "feed.h"
 #include "park.h"
 #include "base/clock.h"
+#include "base/thread.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -139,16 +139,12 @@ static void init_has_work(void)
 /* Signals are the main thread's. */
 static int start_feeder(void)
 {
-    sigset_t all, before;
     int is_up;
 
     pthread_mutex_lock(&lock);
     if (!runs && !must_stop) {
         init_has_work();
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &before);
-        runs = !pthread_create(&thread, NULL, feeder, NULL);
-        pthread_sigmask(SIG_SETMASK, &before, NULL);
+        runs = !bl_thread_start(&thread, feeder, NULL);
     }
     is_up = runs && !must_stop;
     pthread_mutex_unlock(&lock);

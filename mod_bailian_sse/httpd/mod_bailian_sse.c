@@ -31,6 +31,15 @@ static int dispatch(request_rec *r, bl_call_t *call)
     return route->fn(r, call);
 }
 
+/* Nothing can be looked up: the log says why (BL1844). */
+static int answer_unavailable(request_rec *r)
+{
+    const bl_error_t *e = bl_error(BL_E_STORE_UNAVAILABLE);
+    const char *text = bl_call_least_problem(r, 0, BL_LANG_EN, e);
+
+    return bl_call_answer(r, e->http, r->content_type, text, strlen(text));
+}
+
 static int handler(request_rec *r)
 {
     int is_admin = r->handler && !strcmp(r->handler, BL_ADMIN_HANDLER);
@@ -41,7 +50,7 @@ static int handler(request_rec *r)
         return DECLINED;
     }
     e = bl_child_engine();
-    if (!e) return HTTP_SERVICE_UNAVAILABLE; /* said in the log: BL1844 */
+    if (!e) return answer_unavailable(r);
     bl_call_init(r, &call, e);
     return is_admin ? bl_handle_admin(r, &call) : dispatch(r, &call);
 }

@@ -3,10 +3,10 @@
 #include "base/clock.h"
 #include "base/errors.h"
 #include "base/log.h"
+#include "base/thread.h"
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -506,14 +506,8 @@ apr_status_t bl_reactor_create(bl_reactor_t **pr)
 
 apr_status_t bl_reactor_start(bl_reactor_t *r)
 {
-    sigset_t all, before;
-    int rc;
+    int rc = bl_thread_start(&r->thread, run, r);
 
-    /* Signals are the MPM's business (httpd-async.md 7.15). */
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    rc = pthread_create(&r->thread, NULL, run, r);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
     r->is_running = !rc;
     return rc;
 }

@@ -249,6 +249,14 @@ static apr_status_t connect_to(bl_db_t *db, char *err, size_t err_size)
 apr_status_t bl_db_open(bl_db_t **pdb, const char *path, bl_db_mode_t mode,
                         bl_lock_t *lock, char *err, size_t err_size)
 {
+    return bl_db_open_until(pdb, path, mode, lock, NULL, NULL, err, err_size);
+}
+
+apr_status_t bl_db_open_until(bl_db_t **pdb, const char *path,
+                              bl_db_mode_t mode, bl_lock_t *lock,
+                              int (*is_over)(void *ctx), void *ctx, char *err,
+                              size_t err_size)
+{
     bl_db_t *db = calloc(1, sizeof(*db));
     apr_status_t rv = APR_ENOMEM;
 
@@ -256,7 +264,7 @@ apr_status_t bl_db_open(bl_db_t **pdb, const char *path, bl_db_mode_t mode,
     if (!db) return APR_ENOMEM;
     db->mode = mode;
     db->lock = lock;
-    db->wait_ms = LOCK_WAIT_MS;
+    bl_db_set_wait(db, LOCK_WAIT_MS, is_over, ctx);
     db->path = strdup(path);
     if (db->path) rv = connect_to(db, err, err_size);
     if (rv != APR_SUCCESS) {

@@ -33,6 +33,12 @@ typedef enum {
 /* lock is borrowed and may be NULL for BL_DB_READ. err may be NULL. */
 apr_status_t bl_db_open(bl_db_t **pdb, const char *path, bl_db_mode_t mode,
                         bl_lock_t *lock, char *err, size_t err_size);
+/* The same for somebody who may be told to end while it waits for a lock:
+ * is_over(ctx) ends that, as in bl_db_set_wait(). */
+apr_status_t bl_db_open_until(bl_db_t **pdb, const char *path,
+                              bl_db_mode_t mode, bl_lock_t *lock,
+                              int (*is_over)(void *ctx), void *ctx, char *err,
+                              size_t err_size);
 void bl_db_close(bl_db_t *db);
 
 /* A fresh connection in the same place, after an I/O error (D02). */

@@ -4,6 +4,7 @@
 #include "base/budget.h"
 #include "base/errors.h"
 #include "base/log.h"
+#include "base/thread.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -541,7 +542,7 @@ apr_status_t bl_writer_create(bl_writer_t **pw, const bl_writer_conf_t *conf)
     code = init_sync(w);
     if (!code) {
         bl_db_set_wait(conf->db, 10000, is_over, w);
-        code = pthread_create(&w->thread, NULL, writer_main, w);
+        code = bl_thread_start(&w->thread, writer_main, w);
     }
     if (code) {
         free(w);

@@ -12,6 +12,7 @@ import pytest
 
 from answers import (BREAKER_OPEN, ENDED_BADLY, TEA, TEA_TEXT, assert_answer,
                      last, piece)
+from env import database
 from env.build import is_slow
 from env.polling import until
 
@@ -234,6 +235,33 @@ def refused_by_new_child(env):
     except (AssertionError, OSError):
         return None
     return reply if reply.status >= 500 else None
+
+
+# --- D03: the database is locked while a child begins -----------------------
+@pytest.mark.own_server
+def test_d03_child_born_while_the_database_is_locked_serves_later(env):
+    env.allow_log("BL1844", "BL1853")
+    assert env.get("/bailian/livez").status == 200
+    with database.locked(env.server.path("data", "bailian.db")):
+        env.server.graceful()
+        env.log.wait_for("BL1844", 40)
+        reply = until(lambda: refused_by_new_child(env), 20, "the refusal")
+        assert reply.status == 503
+        assert reply.code == "store_unavailable"
+        assert int(reply.header("retry-after")) > 0
+    env.log.wait_for("BL1853", 20)
+    assert len(env.log.lines("BL1844")) == 1
+    answers_again(env)
+
+
+@pytest.mark.own_server
+def test_d03_child_that_waits_for_the_database_ends_when_it_is_told(env):
+    env.allow_log("BL1844")
+    assert env.get("/bailian/livez").status == 200
+    with database.locked(env.server.path("data", "bailian.db")):
+        env.server.graceful()
+        env.log.wait_for("BL1844", 40)
+        env.server.stop()
 
 
 # --- P15: the wall clock jumps ----------------------------------------------

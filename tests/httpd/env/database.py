@@ -15,7 +15,7 @@ def look(server, sql, *values):
 
 
 @contextlib.contextmanager
-def _locked(path):
+def locked(path):
     """Byte 0 of the lock file, as every writer holds it (D06)."""
     fd = os.open(path + ".lock", os.O_RDWR)
     try:
@@ -28,7 +28,7 @@ def _locked(path):
 
 def change(server, sql, *values):
     path = server.path("data", "bailian.db")
-    with _locked(path), \
+    with locked(path), \
             contextlib.closing(sqlite3.connect(path, timeout=60)) as base:
         base.execute("PRAGMA wal_autocheckpoint=0")
         base.execute("PRAGMA foreign_keys=ON")
