@@ -8,6 +8,7 @@ JSON and Markdown. All of it shares the machine: figures are CPU seconds of the
 server's processes and their ratio, not wall time.
 """
 import argparse
+import copy
 import datetime
 import json
 import os
@@ -125,22 +126,29 @@ class Run:
 
     def warm_up(self, those, rest_s=QUICK_REST_S):
         """Answers for every worker, so that idle means ready and not
-        untouched: a thread that never worked has no stack and no heap yet.
-        What the burst took for its own time goes back before that."""
+        untouched: a thread that never worked has no stack and no heap yet,
+        and code that was never run is not in memory. What the burst took for
+        its own time goes back before idle is looked at."""
+        short, resumed = self.plan["short"], copy.copy(self.plan["resume"])
+        resumed.streams = resumed.requests = servers.WORKERS
         for server in those:
             server.idle_kb = server.memory_kb()
-            case = cases.Case(self.plan["short"].events, 0, 50,
-                              servers.WORKERS, requests=2000)
-            said = case.load(self, server).run().report
-            if said["failed_count"]:
-                raise servers.NotPossible(
-                    "%s fails the warm-up: %s %s; %s" % (
-                        server.name, said["failed"], said["example"],
-                        server.tail()))
+            self.warm_up_by(server, cases.Case(short.events, 0, 50,
+                                               servers.WORKERS, requests=2000))
+            if isinstance(server, servers.Module):
+                self.warm_up_by(server, resumed, "--behave", "resume",
+                                "--after", resumed.events // 4, "--times", 3,
+                                "--replay")
         self.say("waiting %d s, then looking at what idle is" % rest_s)
         time.sleep(rest_s)
         for server in those:
             server.idle_kb = server.memory_kb()
+
+    def warm_up_by(self, server, case, *more):
+        said = case.load(self, server, *more).run().report
+        if said["failed_count"]:
+            raise servers.NotPossible("%s fails the warm-up: %s %s; %s" % (
+                server.name, said["failed"], said["example"], server.tail()))
 
     def stop(self):
         for server in reversed(self.all()):
