@@ -122,22 +122,29 @@ static apr_status_t sse_reconnect(bl_encoder_t *e, bl_buf_t *out,
 
 /* --- plain text --------------------------------------------------------- */
 
-/* A cut answer must not look whole: only a good end ends the body (I4). Where
- * nothing was said yet the response can still be an error. */
+/* Nothing was said yet: the response can still be an error. */
+static apr_status_t text_refuse(bl_encoder_t *e, bl_buf_t *out,
+                                const bl_error_t *failure)
+{
+    e->failure = failure;
+    e->is_clean = 1;
+    bl_session_put_refusal(out, failure, e->chat.lang);
+    return bl_buf_puts(out, "}\n");
+}
+
+/* A cut answer must not look whole: only a good end ends the body (I4). */
 static apr_status_t text_end(bl_encoder_t *e, bl_buf_t *out,
                              const bl_event_t *end)
 {
+    const bl_error_t *failure;
     char reason[64];
     bl_outcome_t outcome;
 
     e->is_clean = bl_event_is_good_end(end);
     if (e->is_clean || e->has_said) return bl_buf_status(out);
     outcome = bl_chat_outcome(end, reason, sizeof(reason));
-    e->failure = bl_chat_error(outcome, reason);
-    if (!e->failure) return bl_buf_status(out);
-    e->is_clean = 1;
-    bl_session_put_refusal(out, e->failure, e->chat.lang);
-    return bl_buf_puts(out, "}\n");
+    failure = bl_chat_error(outcome, reason);
+    return failure ? text_refuse(e, out, failure) : bl_buf_status(out);
 }
 
 static apr_status_t text_event(bl_encoder_t *e, bl_buf_t *out,
@@ -156,7 +163,8 @@ static apr_status_t text_reconnect(bl_encoder_t *e, bl_buf_t *out,
 {
     (void)last_seq;
     e->is_clean = 0;
-    return bl_encoder_nothing(e, out);
+    return e->has_said ? bl_encoder_nothing(e, out)
+                       : text_refuse(e, out, bl_error(e->why));
 }
 
 /* --- the list ----------------------------------------------------------- */

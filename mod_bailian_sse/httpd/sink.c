@@ -270,7 +270,6 @@ apr_status_t bl_sink_fill(bl_sink_t *sink, bl_ms_t now)
         rv = encode_some(sink);
         if (rv == APR_SUCCESS) sink->last_out_ms = now;
     }
-    if (sink->encoder.failure) become_failure(sink);
     if (sink->plan.pace_ms && bl_sink_pending(sink)) {
         sink->paced_until = now + sink->plan.pace_ms;
     }
@@ -280,6 +279,7 @@ apr_status_t bl_sink_fill(bl_sink_t *sink, bl_ms_t now)
         rv = answer(sink);
     }
     if (rv == APR_EOF && !sink->is_over) rv = send_elsewhere(sink);
+    if (sink->encoder.failure) become_failure(sink);
     if (rv != APR_SUCCESS && rv != APR_EAGAIN) give_up(sink, rv);
     return bl_sink_pending(sink) ? APR_SUCCESS : APR_EAGAIN;
 }

@@ -3,6 +3,7 @@
 
 Fault rows S-02, S-03, S-04, S-10, S-13 to S-21, S-56, C12, C21, R04.
 """
+import json
 import time
 import uuid
 
@@ -11,6 +12,7 @@ import pytest
 from answers import TEA, TEA_BEGIN, TEA_TEXT, assert_answer, last, piece
 from env.callers import KEY_FILE, SECRET, bearer, jwt, key_file
 from env.polling import until
+from env.raw import Body, request
 
 LOCATIONS = """
 <Location "/jwt">
@@ -19,6 +21,10 @@ LOCATIONS = """
 </Location>
 <Location "/tokens">
     SetHandler bailian-sse
+</Location>
+<Location "/tokens-sync">
+    SetHandler bailian-sse
+    BailianAsync sync
 </Location>
 <Location "/query">
     SetHandler bailian-sse
@@ -200,6 +206,26 @@ def test_a03_what_a_token_reads_ends_when_it_is_taken_away(env, verb):
         assert reader.events[-1].json["reconnect"] is True
         assert reader.events[-1].json["code"] == "unauthenticated"
         assert reader.text == TEA_BEGIN
+    env.bailian.release("go")
+
+
+@pytest.mark.parametrize("base", ["/tokens", "/tokens-sync"])
+def test_a03_text_that_has_not_begun_is_refused_with_its_token(env, base):
+    """Its head has not left: it can still say why nothing comes."""
+    name, token = token_of(env)
+    answered(env, token)
+    before = len(env.bailian.requests())
+    env.bailian.scenario([{"barrier": "go"}, last(*TEA)])
+    conn = env.connect(seconds=40)
+    conn.send(request("GET", base + "/miniapp-stream?message=x", None,
+                      bearer(token)))
+    until(lambda: len(env.bailian.requests()) > before, 20, "the question")
+    env.ctl("caller", "revoke", name)
+    head = conn.head()
+    body = Body(conn, head, "GET").rest()
+    assert head.status == 401
+    assert json.loads(body.data)["success"] is False
+    assert body.ended == "clean"
     env.bailian.release("go")
 
 
