@@ -108,8 +108,10 @@ def alternate(run, name, servers):
 
 
 def paced(run):
-    return alternate(run, "paced",
-                     [run.upstream] + run.a_b_a())
+    rounds = run.a_b_a()
+    if not run.options.quick:
+        rounds += rounds[1:]  # one round differs from the next by some 5 %
+    return alternate(run, "paced", [run.upstream] + rounds)
 
 
 def many(run):
@@ -124,6 +126,8 @@ def saturation(run):
 def short(run):
     """One 50-event answer a connection, stored."""
     order = [run.module, run.proxy, run.nginx, run.proxy, run.module]
+    if not run.options.quick:
+        order += order[1:]
     rows = alternate(run, "short", [server for server in order if server])
     for r in rows:
         if r["whole"]:
