@@ -6,13 +6,11 @@
 #include "base/log_queue.h"
 #include "base/thread.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
-#include <time.h>
 #include <unistd.h>
 
-#define LOOK_S 1
+#define LOOK_MS 1000
 #define FLUSH_MS 500
 /* Between two looks: then the machine, or this process, stood still (P16), and
  * the reactor has to get its chance first. */
@@ -39,11 +37,9 @@ static void kill_child(void *ctx)
 /* 1 = go on. */
 static int wait_a_second(bl_watchdog_t *w)
 {
-    struct timespec until;
+    struct timespec until = bl_cond_until(LOOK_MS);
     int goes_on;
 
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += LOOK_S;
     pthread_mutex_lock(&w->lock);
     while (!w->must_stop) {
         if (pthread_cond_timedwait(&w->wake, &w->lock, &until)) break;
@@ -80,7 +76,6 @@ apr_status_t bl_watchdog_start(bl_watchdog_t **pw, bl_reactor_t *r,
                                void *ctx)
 {
     bl_watchdog_t *w = calloc(1, sizeof(*w));
-    pthread_condattr_t attr;
     int rc;
 
     *pw = NULL;
@@ -90,10 +85,7 @@ apr_status_t bl_watchdog_start(bl_watchdog_t **pw, bl_reactor_t *r,
     w->stuck = stuck ? stuck : kill_child;
     w->ctx = ctx;
     pthread_mutex_init(&w->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&w->wake, &attr);
-    pthread_condattr_destroy(&attr);
+    bl_cond_init(&w->wake);
     rc = bl_thread_start(&w->thread, run, w);
     if (rc) {
         pthread_cond_destroy(&w->wake);

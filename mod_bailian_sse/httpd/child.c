@@ -16,14 +16,12 @@
 
 #include <apr_shm.h>
 #include <apr_version.h>
-#include <pthread.h>
 #include <sys/prctl.h>
-#include <time.h>
 
 #define SHM_KEY "mod_bailian_sse:shm"
 #define SENTENCE 512
 #define LOG_WAIT_MS 500 /* what the log gets at the end */
-#define OPEN_AGAIN_S 2
+#define OPEN_AGAIN_MS 2000
 
 static bl_engine_conf_t engine_conf;
 static bl_engine_t *engine;   /* of this child; NULL: it has none yet */
@@ -182,11 +180,9 @@ static void tell_refused(apr_status_t rv, const char *err)
 /* 1 = the child ends. */
 static int wait_to_open(void)
 {
-    struct timespec until;
+    struct timespec until = bl_cond_until(OPEN_AGAIN_MS);
     int is_told;
 
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += OPEN_AGAIN_S;
     pthread_mutex_lock(&opener.lock);
     while (!opener.must_stop &&
            !pthread_cond_timedwait(&opener.told, &opener.lock, &until))
@@ -218,12 +214,7 @@ static void *open_later(void *unused)
 
 static void start_opener(void)
 {
-    pthread_condattr_t attr;
-
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&opener.told, &attr);
-    pthread_condattr_destroy(&attr);
+    bl_cond_init(&opener.told);
     opener.is_started = !bl_thread_start(&opener.thread, open_later, NULL);
 }
 

@@ -13,10 +13,8 @@
 #include "base/clock.h"
 #include "base/thread.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define STUCK_MS 60000 /* as long may a client take nothing */
 #define KEEP_BYTES 4096
@@ -51,18 +49,10 @@ static parked_t *queue; /* what is due first is first */
 
 static void on_made(bl_letter_t *letter);
 
-/* By a clock that does not jump. */
 static void wait_for_work(bl_ms_t ms)
 {
-    struct timespec until;
+    struct timespec until = bl_cond_until(ms);
 
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += ms / 1000;
-    until.tv_nsec += ms % 1000 * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
     pthread_cond_timedwait(&has_work, &lock, &until);
 }
 
@@ -126,24 +116,13 @@ static void *feeder(void *ctx)
     return ctx;
 }
 
-static void init_has_work(void)
-{
-    pthread_condattr_t how;
-
-    pthread_condattr_init(&how);
-    pthread_condattr_setclock(&how, CLOCK_MONOTONIC);
-    pthread_cond_init(&has_work, &how);
-    pthread_condattr_destroy(&how);
-}
-
-/* Signals are the main thread's. */
 static int start_feeder(void)
 {
     int is_up;
 
     pthread_mutex_lock(&lock);
     if (!runs && !must_stop) {
-        init_has_work();
+        bl_cond_init(&has_work);
         runs = !bl_thread_start(&thread, feeder, NULL);
     }
     is_up = runs && !must_stop;

@@ -8,15 +8,14 @@
 #include "sink.h"
 #include "park.h"
 #include "base/clock.h"
+#include "base/thread.h"
 #include "shm/stats.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <time.h>
 
 /* An HTTP/2 stream has no descriptor of its own: mod_http2 says by `aborted`
  * that its client went, and that is looked for (C02). */
@@ -195,13 +194,7 @@ static void wait_for_news(waiter_t *w)
     if (wait < 1) return;
     if (w->sink->out.size > KEEP_BYTES) bl_buf_release(&w->sink->out);
     if (w->fd < 0 && wait > STREAM_LOOK_MS) wait = STREAM_LOOK_MS;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += (time_t)(wait / 1000);
-    until.tv_nsec += (long)(wait % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
+    until = bl_cond_until(wait);
     pthread_mutex_lock(&w->lock);
     while (!w->has_news && !w->is_gone && !w->must_probe) {
         if (pthread_cond_timedwait(&w->woken, &w->lock, &until)) break;
@@ -300,7 +293,6 @@ int bl_sink_run_ended(request_rec *r, bl_sink_t *sink)
 int bl_sink_run_sync(request_rec *r, bl_sink_t *sink)
 {
     bl_engine_t *e = sink->plan.engine;
-    pthread_condattr_t attr;
     apr_interval_time_t patience = bl_sink_set_patience(
         r->connection, apr_time_from_msec(sink->plan.slow_ms));
     waiter_t w;
@@ -315,10 +307,7 @@ int bl_sink_run_sync(request_rec *r, bl_sink_t *sink)
     w.watch.fn = on_client;
     w.watch.ctx = &w;
     pthread_mutex_init(&w.lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&w.woken, &attr);
-    pthread_condattr_destroy(&attr);
+    bl_cond_init(&w.woken);
     bl_count(bl_engine_shm(e), bl_engine_child(e), READERS_SYNC, 1);
     ask_reactor(&w, on_open);
     is_whole = feed(r, &w);

@@ -2,11 +2,10 @@
 #include "store/readers.h"
 
 #include "base/errors.h"
+#include "base/thread.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 struct bl_readers_t {
     char *path;
@@ -21,7 +20,6 @@ struct bl_readers_t {
 apr_status_t bl_readers_create(bl_readers_t **pr, const char *path)
 {
     bl_readers_t *r = calloc(1, sizeof(*r));
-    pthread_condattr_t attr;
 
     *pr = NULL;
     if (!r) return APR_ENOMEM;
@@ -30,11 +28,8 @@ apr_status_t bl_readers_create(bl_readers_t **pr, const char *path)
         free(r);
         return APR_ENOMEM;
     }
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_mutex_init(&r->lock, NULL);
-    pthread_cond_init(&r->given, &attr);
-    pthread_condattr_destroy(&attr);
+    bl_cond_init(&r->given);
     *pr = r;
     return APR_SUCCESS;
 }
@@ -60,13 +55,11 @@ static void release_place(bl_readers_t *r)
 
 apr_status_t bl_readers_take(bl_readers_t *r, bl_ms_t wait_ms, bl_db_t **pdb)
 {
-    struct timespec until;
+    struct timespec until = bl_cond_until(wait_ms);
     apr_status_t rv;
     int code = 0;
 
     *pdb = NULL;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += (time_t)(wait_ms / 1000);
     pthread_mutex_lock(&r->lock);
     while (!r->idle_count && r->open_count == BL_READERS_MOST && !code)
         code = pthread_cond_timedwait(&r->given, &r->lock, &until);

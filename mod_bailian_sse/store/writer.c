@@ -6,7 +6,6 @@
 #include "base/log.h"
 #include "base/thread.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -518,15 +517,10 @@ static void *writer_main(void *arg)
 
 static apr_status_t init_sync(bl_writer_t *w)
 {
-    pthread_condattr_t attr;
-    int code = pthread_condattr_init(&attr);
+    int code = pthread_mutex_init(&w->lock, NULL);
 
-    if (code) return code;
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    code = pthread_mutex_init(&w->lock, NULL);
-    if (!code) code = pthread_cond_init(&w->work, &attr);
-    if (!code) code = pthread_cond_init(&w->done, &attr);
-    pthread_condattr_destroy(&attr);
+    if (!code) code = bl_cond_init(&w->work);
+    if (!code) code = bl_cond_init(&w->done);
     return code;
 }
 
