@@ -4,9 +4,10 @@
  * store, its place in shared memory. Knows no httpd, so that it is tested
  * without it.
  *
- * OWNERSHIP  opened in child_init, closed in the reverse order.
- * THREADS    open, close: the child's main thread. ask, find, stop: any
- *            thread but the reactor.
+ * OWNERSHIP  opened in child_init or soon after, closed in the reverse order.
+ * THREADS    open, and what it opens: the child's main thread, or the one that
+ *            tries again (httpd/child.c). close: the main thread, when that
+ *            one is gone. ask, find, stop: any thread but the reactor.
  * ERRORS     classes of errors.h.
  */
 #ifndef BL_ENGINE_H
@@ -30,9 +31,9 @@ typedef struct bl_engine_conf_t {
     int streams_all;
     bl_ms_t drain_ms;
     bl_budget_t *budget; /* outlives the engine; NULL: nothing is counted */
-    int (*is_over)(void *ctx); /* the child ends: it need not open any more */
-    void (*at_rest)(void);     /* on the reactor, once after each load: threads
-                                  that only wait may give memory back; or NULL */
+    int (*is_over)(void *unused); /* the child ends: need not open any more */
+    void (*at_rest)(void); /* on the reactor, once after each load: threads
+                              that only wait may give memory back; or NULL */
 } bl_engine_conf_t;
 
 typedef enum { BL_RETRY_OFF, BL_RETRY_FIXED, BL_RETRY_EXPONENTIAL } bl_pace_t;

@@ -220,8 +220,8 @@ static apr_status_t open_database(bl_store_t *s, const bl_store_conf_t *conf,
                  s->path);
         return rv;
     }
-    rv = bl_db_open_until(&s->db, s->path, mode, s->lock, conf->is_over,
-                          conf->is_over_ctx, err, err_size);
+    rv = bl_db_open_until(&s->db, s->path, mode, s->lock, conf->is_over, NULL,
+                          err, err_size);
     if (rv == APR_SUCCESS) {
         rv = bl_migrate(s->db, s->path, bl_sql_steps, bl_sql_steps_count,
                         !conf->must_be_current, err, err_size);

@@ -34,14 +34,13 @@
 typedef struct bl_store_conf_t {
     const char *path;            /* the database file */
     const char *master_key_path; /* NULL: keyring given */
-    bl_keyring_t *keyring;     /* borrowed; NULL: no key can be opened (D13) */
-    int is_tool;               /* bailianctl: no writer thread, no liveness;
-                                  bl_store_do_*() run in the caller */
-    int must_be_current;       /* the database is neither made nor migrated
-                                  here: absent or older is an error */
-    bl_budget_t *budget;       /* where what waits to be written is counted */
-    int (*is_over)(void *ctx); /* nobody waits any more for it to open; NULL */
-    void *is_over_ctx;
+    bl_keyring_t *keyring; /* borrowed; NULL: no key can be opened (D13) */
+    int is_tool;           /* bailianctl: no writer thread, no liveness;
+                              bl_store_do_*() run in the caller */
+    int must_be_current;   /* the database is neither made nor migrated
+                              here: absent or older is an error */
+    bl_budget_t *budget;   /* where what waits to be written is counted */
+    int (*is_over)(void *unused); /* 1 = it need not open any more; or NULL */
 } bl_store_conf_t;
 
 /* Opens, checks owner and mode (D08), makes or migrates the database when
