@@ -132,7 +132,6 @@ class Run:
         short, resumed = self.plan["short"], copy.copy(self.plan["resume"])
         resumed.streams = resumed.requests = servers.WORKERS
         for server in those:
-            server.idle_kb = server.memory_kb()
             self.warm_up_by(server, cases.Case(short.events, 0, 50,
                                                servers.WORKERS, requests=2000))
             if isinstance(server, servers.Module):
