@@ -7,8 +7,8 @@
  * The sockets are in Linux's abstract namespace like those of remote.h, and a
  * datagram from a process of another user is not looked at.
  *
- * THREADS  listen, close: the child's main thread. send: any; it does not
- *          wait. fn: the reactor.
+ * THREADS  listen, close: whoever opens or closes the engine. send: any; it
+ *          does not wait. fn: the reactor.
  */
 #ifndef BL_NOTES_H
 #define BL_NOTES_H

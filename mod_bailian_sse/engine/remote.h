@@ -10,8 +10,9 @@
  *
  * OWNERSHIP  a mirror is listed in this child's registry while it runs, and
  *            is shared by all its readers here.
- * THREADS    listen, close: the child's main thread. attach, stop: any thread
- *            but the reactor; they wait for the other child 2 s at most.
+ * THREADS    listen, close: whoever opens or closes the engine. attach, stop:
+ *            any thread but the reactor; they wait for the other child 2 s at
+ *            most.
  * ERRORS     BL_E_NOT_FOUND it lives nowhere, or is not the owner's;
  *            BL_E_OVERLOADED the other child does not answer.
  */

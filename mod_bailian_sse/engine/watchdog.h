@@ -5,7 +5,7 @@
  * ended the hard way, the parent replaces it, and recovery marks its streams
  * interrupted, as after any crash (P01).
  *
- * THREADS  start, stop: the child's main thread.
+ * THREADS  start, stop: whoever opens or closes the engine.
  */
 #ifndef BL_WATCHDOG_H
 #define BL_WATCHDOG_H

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * child - what the parent prepares (shared memory, master key) and what each
- * child builds in child_init and takes down in reverse.
+ * child builds in child_init and takes down in reverse. A child that cannot
+ * open its engine then, because the database is locked say, answers 503 and
+ * tries again by a thread of its own.
  *
  * THREADS  hooks: the main thread of parent or child. bl_child_engine(): any.
  */
@@ -10,7 +12,7 @@
 
 #include "config.h"
 
-/* The engine of this child, or NULL: not configured, or it could not start. */
+/* The engine of this child, or NULL: not configured, or not open yet. */
 bl_engine_t *bl_child_engine(void);
 
 /* The segment, NULL before post_config or when nothing is configured. */

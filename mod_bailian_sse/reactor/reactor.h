@@ -4,13 +4,13 @@
  * all writes to parked clients. Knows no dialect, no request_rec. It never
  * waits for anything but its own poll (I9).
  *
- * A turn: poll; descriptors; curl; letters; timers; then what was deferred to
+ * A turn: poll; letters; descriptors; curl; timers; then what was deferred to
  * the end of the turn (streams with new events wake their readers there, so
  * that several events of one upstream read leave in one write).
  *
  * OWNERSHIP  made in child_init, stopped and destroyed in the reverse order.
  * THREADS    _rt_: the reactor. post, offer, lateness: any. create, start,
- *            stop, destroy: the child's main thread.
+ *            stop, destroy: whoever opens or closes the engine.
  */
 #ifndef BL_REACTOR_H
 #define BL_REACTOR_H
