@@ -18,15 +18,15 @@ static void forget_gathered(void)
     if (gathered.size > GATHERED_KEPT) bl_buf_release(&gathered);
 }
 
-/* What mod_logio counts is told by who writes to the socket. */
-static void count_bytes(conn_rec *c, size_t n)
+/* What mod_logio counts is told by who writes to the socket: once, before the
+ * line is logged, since its memory is far from ours and cold at every event. */
+static void count_bytes(bl_nb_t *nb)
 {
-    static APR_OPTIONAL_FN_TYPE(ap_logio_add_bytes_out) * add;
-    static int is_looked_for;
+    APR_OPTIONAL_FN_TYPE(ap_logio_add_bytes_out) *add =
+        APR_RETRIEVE_OPTIONAL_FN(ap_logio_add_bytes_out);
 
-    if (!is_looked_for) add = APR_RETRIEVE_OPTIONAL_FN(ap_logio_add_bytes_out);
-    is_looked_for = 1;
-    if (add) add(c, (apr_off_t)n);
+    if (add && nb->uncounted) add(nb->c, nb->uncounted);
+    nb->uncounted = 0;
 }
 
 /* As much as the socket takes now, from the front of gathered. */
@@ -43,7 +43,7 @@ static apr_status_t send_some(bl_nb_t *nb)
         nb->c->aborted = 1; /* as core does */
         return errno;
     }
-    count_bytes(nb->c, (size_t)n);
+    nb->uncounted += n;
     bl_buf_consume(&gathered, (size_t)n);
     return APR_SUCCESS;
 }
@@ -134,6 +134,7 @@ void bl_nb_work(bl_nb_t *nb, int client_fd)
 void bl_nb_step_aside(bl_nb_t *nb)
 {
     nb->client_fd = -1;
+    count_bytes(nb);
 }
 
 void bl_nb_rt_begin(bl_nb_t *nb)

@@ -24,6 +24,7 @@ typedef struct bl_nb_t {
     int is_gathering;         /* several brigades that leave in one write */
     apr_bucket_brigade *rest; /* on its way to core; made when needed */
     size_t given;             /* to core, when it last was */
+    apr_off_t uncounted;      /* written, and not yet told to mod_logio */
 } bl_nb_t;
 
 void bl_nb_add(bl_nb_t *nb, conn_rec *c); /* pre_connection */
