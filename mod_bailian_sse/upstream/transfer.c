@@ -28,6 +28,7 @@ struct bl_transfer_t {
     bl_buf_t body; /* of an answer that is not SSE */
     size_t header_bytes;
     int http;
+    int is_alone; /* on its connection: not HTTP/2 */
     int is_sse;
     int is_json;
     int is_encoded; /* Content-Encoding although none was asked for: U25 */
@@ -176,10 +177,12 @@ static bl_ms_t retry_after(const char *value, size_t len)
 
 static void status_line(bl_transfer_t *t)
 {
-    long http = 0;
+    long http = 0, version = 0;
 
     curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &http);
+    curl_easy_getinfo(t->easy, CURLINFO_HTTP_VERSION, &version);
     t->http = (int)http;
+    t->is_alone = version <= CURL_HTTP_VERSION_1_1;
     t->is_sse = t->is_json = t->is_encoded = t->has_length = 0;
     t->retry_after_ms = -1;
 }
@@ -271,10 +274,7 @@ static apr_status_t take_body(bl_transfer_t *t, const char *data, size_t len)
  * several: there what came for this one is kept. */
 static void pause_if_nearly_blocked(bl_transfer_t *t)
 {
-    long version = 0;
-
-    curl_easy_getinfo(t->easy, CURLINFO_HTTP_VERSION, &version);
-    if (t->http != 200 || t->is_answered || version > CURL_HTTP_VERSION_1_1 ||
+    if (t->http != 200 || t->is_answered || !t->is_alone ||
         !t->plan.is_blocked(t->plan.ctx, AHEAD_BYTES))
     {
         return;
