@@ -246,6 +246,7 @@ static int on_is_blocked(void *ctx, size_t more)
 {
     bl_live_t *live = ctx;
 
+    bl_journal_expect(live->stream->journal); /* asked before each event */
     if (!bl_stream_rt_is_blocked(live->stream, live->was_paused, more)) {
         return 0;
     }

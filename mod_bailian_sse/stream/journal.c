@@ -21,8 +21,6 @@
 /* Text lies here; a block never moves and never shrinks. */
 typedef struct block_t {
     struct block_t *older;
-    size_t size;
-    size_t used;
     char bytes[];
 } block_t;
 
@@ -42,6 +40,8 @@ struct bl_journal_t {
     apr_uint64_t first; /* seq of index[0] is first + 1 */
     apr_uint64_t last;  /* seq of the last event when it jumps, else 0 */
     block_t *newest;
+    char *free_at;     /* in newest: where text goes next */
+    size_t free_bytes; /* from there on */
     size_t bytes;      /* written under the lock, read without it */
     size_t weight;     /* the same: bytes, and the index */
     apr_uint64_t tail; /* the same: seq of the newest event, 0 = none yet */
@@ -118,9 +118,9 @@ static apr_status_t add_block(bl_journal_t *j, bl_event_kind_t kind, size_t n)
         return APR_ENOMEM;
     }
     b->older = j->newest;
-    b->size = size;
-    b->used = 0;
     j->newest = b;
+    j->free_at = b->bytes;
+    j->free_bytes = size;
     j->memory += sizeof(*b) + size;
     return APR_SUCCESS;
 }
@@ -128,16 +128,15 @@ static apr_status_t add_block(bl_journal_t *j, bl_event_kind_t kind, size_t n)
 static apr_status_t take_bytes(bl_journal_t *j, bl_event_kind_t kind, size_t n,
                                char **pat)
 {
-    block_t *b = j->newest;
     apr_status_t rv = APR_SUCCESS;
 
     *pat = NULL;
     if (!n) return APR_SUCCESS;
-    if (!b || b->size - b->used < n) rv = add_block(j, kind, n);
+    if (j->free_bytes < n) rv = add_block(j, kind, n);
     if (rv == APR_SUCCESS) {
-        b = j->newest;
-        *pat = b->bytes + b->used;
-        b->used += n;
+        *pat = j->free_at;
+        j->free_at += n;
+        j->free_bytes -= n;
     }
     else if (kind == BL_EV_END && n <= END_BYTES) {
         *pat = j->end;
@@ -214,6 +213,12 @@ static apr_status_t append_locked(bl_journal_t *j, const bl_event_t *ev)
                      __ATOMIC_RELEASE);
     __atomic_store_n(&j->tail, j->first + j->count, __ATOMIC_RELEASE);
     return APR_SUCCESS;
+}
+
+void bl_journal_expect(const bl_journal_t *j)
+{
+    __builtin_prefetch(j->index + j->count, 1);
+    __builtin_prefetch(j->free_at, 1);
 }
 
 apr_status_t bl_journal_append(bl_journal_t *j, const bl_event_t *ev,

@@ -26,6 +26,10 @@ apr_status_t bl_journal_create(bl_journal_t **pj, size_t limit_bytes,
                                bl_budget_t *budget);
 void bl_journal_destroy(bl_journal_t *j);
 
+/* An event is about to come: fetches the memory where it will lie. The one
+ * that appends. */
+void bl_journal_expect(const bl_journal_t *j);
+
 /* Copies ev (its seq is ignored) to the end. *pseq may be NULL. */
 apr_status_t bl_journal_append(bl_journal_t *j, const bl_event_t *ev,
                                apr_uint64_t *pseq);
