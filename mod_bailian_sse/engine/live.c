@@ -268,6 +268,20 @@ static void look_at_readers(bl_live_t *live)
     bl_reactor_rt_arm(r, &live->reader_timer, bl_live_now(live) + s->detach_ms);
 }
 
+/* What an event touches: warm.h. */
+static void note_used(const bl_live_t *live)
+{
+    bl_reactor_t *r = live->engine->reactor;
+
+    bl_reactor_rt_used(r, live, offsetof(bl_live_t, limits));
+    bl_reactor_rt_used(r, &live->transfer,
+                       offsetof(bl_live_t, persist.attempts) -
+                           offsetof(bl_live_t, transfer));
+    bl_reactor_rt_used(r, live->stream, offsetof(bl_stream_t, whole));
+    bl_reactor_rt_used(r, live->stream->journal, BL_JOURNAL_USED_BYTES);
+    bl_reactor_rt_used(r, live->slot, offsetof(bl_slot_t, key_last4));
+}
+
 /* Once at the end of a turn in which anything happened. */
 static void on_look(void *ctx)
 {
@@ -275,6 +289,7 @@ static void on_look(void *ctx)
     bl_stream_t *s = live->stream;
     int was_dirty = s->is_dirty;
 
+    if (bl_reactor_rt_is_noting(live->engine->reactor)) note_used(live);
     if (was_dirty && s->state != BL_STREAM_ENDED) {
         bl_live_rt_show_progress(live);
         bl_persist_rt_note(&live->persist);

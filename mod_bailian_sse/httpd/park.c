@@ -8,6 +8,9 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#define FILTER_BYTES 32 /* of what a filter keeps, that a pass uses */
+#define LIST_BYTES 64   /* of what gives buckets, likewise */
+
 typedef enum { OWNER_WORKER, OWNER_REACTOR } owner_t;
 
 /* Of a connection, in its pool. */
@@ -353,6 +356,45 @@ static void on_own(bl_letter_t *letter)
     p->calls.owned(p->calls.ctx);
 }
 
+/* A pass takes three, the chunk filter's and the data's: those that a list has
+ * given back are the next that it gives. */
+static void note_buckets(const bl_park_t *p)
+{
+    apr_bucket_alloc_t *list = p->c->bucket_alloc;
+    void *taken[3];
+    int n;
+
+    bl_reactor_rt_used(p->reactor, list, LIST_BYTES);
+    for (n = 0; n < 3; n++) {
+        taken[n] = apr_bucket_alloc(sizeof(apr_bucket), list);
+        if (!taken[n]) break;
+        bl_reactor_rt_used(p->reactor, taken[n], sizeof(apr_bucket));
+    }
+    while (n)
+        apr_bucket_free(taken[--n]);
+}
+
+/* What a pass touches, of httpd's as well: warm.h. */
+static void note_used(const bl_park_t *p)
+{
+    conn_rec *c = p->c;
+    const ap_filter_t *f;
+
+    bl_reactor_rt_used(p->reactor, p, offsetof(bl_park_t, event_fd));
+    bl_reactor_rt_used(p->reactor, &p->is_ours, 1);
+    bl_reactor_rt_used(p->reactor, p->ctx, sizeof(*p->ctx));
+    bl_reactor_rt_used(p->reactor, &c->bucket_alloc, 1);
+    bl_reactor_rt_used(p->reactor, &c->data_in_output_filters, 1);
+    note_buckets(p);
+    bl_reactor_rt_used(p->reactor, p->bb, sizeof(*p->bb));
+    bl_reactor_rt_used(p->reactor, &p->r->bytes_sent, sizeof(apr_off_t));
+    bl_reactor_rt_used(p->reactor, &p->r->output_filters, sizeof(f));
+    for (f = p->r->output_filters; f && f != p->core; f = f->next) {
+        bl_reactor_rt_used(p->reactor, f, sizeof(*f));
+        bl_reactor_rt_used(p->reactor, f->ctx, f->ctx ? FILTER_BYTES : 0);
+    }
+}
+
 /* The headers come down the chain as a brigade of their own, before the first
  * bytes of the body: they leave together. */
 static apr_status_t pass(bl_park_t *p, const char *data, size_t len,
@@ -361,6 +403,7 @@ static apr_status_t pass(bl_park_t *p, const char *data, size_t len,
     conn_rec *c = p->c;
     apr_status_t rv;
 
+    if (bl_reactor_rt_is_noting(p->reactor)) note_used(p);
     APR_BRIGADE_INSERT_TAIL(
         p->bb, apr_bucket_transient_create(data, len, c->bucket_alloc));
     if (p->needs_flush) {

@@ -105,7 +105,10 @@ static void pump(parked_t *p)
 
 static void on_wake(void *ctx)
 {
-    pump(ctx);
+    parked_t *p = ctx;
+
+    bl_reactor_rt_used(p->reactor, p->sink, sizeof(*p->sink));
+    pump(p);
 }
 
 static void on_timer(void *ctx)

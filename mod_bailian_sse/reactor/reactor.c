@@ -4,6 +4,7 @@
 #include "base/errors.h"
 #include "base/log.h"
 #include "base/thread.h"
+#include "warm.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -28,6 +29,7 @@ typedef struct curl_watch_t {
     bl_watch_t watch;
     bl_reactor_t *reactor;
     struct curl_watch_t *next; /* while it is spare */
+    bl_warm_t *warm;           /* NULL: there was no memory for it */
 } curl_watch_t;
 
 struct bl_reactor_t {
@@ -49,6 +51,8 @@ struct bl_reactor_t {
     bl_timer_t curl_timer;
     int is_curl_due; /* in this turn still, or at once in the next */
     int must_read_messages;
+    bl_warm_t *noted;   /* of one event a turn, or NULL */
+    int is_noting;      /* what runs now is of that event */
     bl_ms_t now;        /* of this turn */
     bl_ms_t turn_began; /* atomic; 0 between turns */
     bl_ms_t longest;    /* atomic */
@@ -122,12 +126,29 @@ static void curl_action(bl_reactor_t *r, curl_socket_t fd, int bits)
 static void on_curl_socket(void *ctx, unsigned events)
 {
     curl_watch_t *cw = ctx;
+    bl_reactor_t *r = cw->reactor;
     int bits = 0;
 
+    if (cw->warm && bl_warm_begin(cw->warm) && !r->noted) {
+        bl_warm_renew(cw->warm);
+        r->noted = cw->warm;
+        r->is_noting = 1;
+    }
     if (events & (EPOLLIN | EPOLLHUP)) bits |= CURL_CSELECT_IN;
     if (events & EPOLLOUT) bits |= CURL_CSELECT_OUT;
     if (events & EPOLLERR) bits |= CURL_CSELECT_ERR;
-    curl_action(cw->reactor, cw->watch.fd, bits);
+    curl_action(r, cw->watch.fd, bits);
+    r->is_noting = 0;
+}
+
+int bl_reactor_rt_is_noting(const bl_reactor_t *r)
+{
+    return r->is_noting;
+}
+
+void bl_reactor_rt_used(bl_reactor_t *r, const void *from, size_t bytes)
+{
+    if (r->is_noting && r->noted) bl_warm_note(r->noted, from, bytes);
 }
 
 /* A socket callback that fails makes curl end every transfer of the child. So
@@ -159,11 +180,14 @@ static curl_watch_t *take_watch(bl_reactor_t *r)
     cw->watch.fn = on_curl_socket;
     cw->watch.ctx = cw;
     cw->reactor = r;
+    if (!cw->warm) cw->warm = malloc(sizeof(*cw->warm));
+    if (cw->warm) bl_warm_init(cw->warm);
     return cw;
 }
 
 static void give_watch(bl_reactor_t *r, curl_watch_t *cw)
 {
+    if (r->noted == cw->warm) r->noted = NULL;
     cw->next = r->spare_watches;
     r->spare_watches = cw;
 }
@@ -174,6 +198,7 @@ static void drop_watches(bl_reactor_t *r, int keep)
         curl_watch_t *cw = r->spare_watches;
 
         r->spare_watches = cw->next;
+        free(cw->warm);
         free(cw);
         r->watches--;
     }
@@ -305,6 +330,7 @@ void bl_reactor_rt_resume_easy(bl_reactor_t *r, CURL *easy)
 
 void bl_reactor_rt_defer(bl_reactor_t *r, bl_deferred_t *d)
 {
+    d->is_noted |= r->is_noting;
     if (d->pprev) return;
     d->next = r->deferred;
     if (d->next) d->next->pprev = &d->next;
@@ -339,7 +365,10 @@ static void run_deferred(bl_reactor_t *r)
     }
     while ((d = r->running)) {
         bl_reactor_rt_undefer(d);
+        r->is_noting = d->is_noted;
+        d->is_noted = 0;
         d->fn(d->ctx);
+        r->is_noting = 0;
         if (has_taken(r, DEFERRED_MS)) return;
     }
 }
@@ -436,6 +465,7 @@ static void turn(bl_reactor_t *r)
     __atomic_store_n(&r->turn_began, r->now, __ATOMIC_RELAXED);
     /* Before the sockets, and not when epoll gets to it: of 5,000 that are
      * ready it names 512 a turn, and a letter would wait for ten turns. */
+    r->noted = NULL;
     r->is_mail_read = 0;
     if (bl_mailbox_has_mail(r->mailbox)) on_mail(r, 0);
     work(r);

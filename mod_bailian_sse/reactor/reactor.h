@@ -44,6 +44,7 @@ struct bl_deferred_t {
     bl_deferred_t **pprev; /* NULL = not queued */
     void (*fn)(void *ctx);
     void *ctx;
+    int is_noted; /* it follows from an event that notes: warm.h */
 };
 
 apr_status_t bl_reactor_create(bl_reactor_t **pr);
@@ -90,6 +91,11 @@ void bl_reactor_rt_remove_easy(bl_reactor_t *r, CURL *easy);
 /* Closes the connections that are kept for the next transfer; while one runs
  * nothing happens. */
 void bl_reactor_rt_forget_connections(bl_reactor_t *r);
+
+/* What is done for an event used this memory, and the next event on its socket
+ * will (warm.h). Costs nothing where nothing is noted. */
+int bl_reactor_rt_is_noting(const bl_reactor_t *r);
+void bl_reactor_rt_used(bl_reactor_t *r, const void *from, size_t bytes);
 
 /* curl_easy_pause() may deliver data at once: curl's timers and descriptors
  * must be looked at afterwards. */

@@ -21,6 +21,9 @@
 
 #include "event.h"
 
+/* Of the struct: what an event that is appended and read uses. */
+#define BL_JOURNAL_USED_BYTES 152
+
 /* What it holds is counted in budget, or nowhere (NULL). */
 apr_status_t bl_journal_create(bl_journal_t **pj, size_t limit_bytes,
                                bl_budget_t *budget);

@@ -17,6 +17,7 @@
 #define CONNECTION_LIFE_S 600L /* S-35 */
 #define CONNECTION_IDLE_S 55L  /* gateways close after 60 s: U31 */
 #define RETRY_AFTER_MOST_S 3600
+#define STATE_BYTES 256 /* of a dialect's, that an event uses */
 
 struct bl_transfer_t {
     bl_transfer_plan_t plan;
@@ -290,6 +291,8 @@ static size_t on_body(char *data, size_t size, size_t n, void *ctx)
     apr_status_t rv;
 
     t->has_body = 1;
+    bl_reactor_rt_used(t->plan.reactor, t, offsetof(bl_transfer_t, request_id));
+    bl_reactor_rt_used(t->plan.reactor, t->state, STATE_BYTES);
     if (t->is_answered) return len; /* what follows the end is ignored: U21 */
     if (t->is_encoded) {
         rv = BL_E_UPSTREAM_GARBAGE;
