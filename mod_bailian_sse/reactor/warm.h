@@ -19,7 +19,7 @@
 
 #include "base/bl.h"
 
-#define BL_WARM_LINES 88
+#define BL_WARM_LINES 104
 
 typedef struct bl_warm_t {
     unsigned events; /* that were begun */

@@ -17,7 +17,13 @@
 #define CONNECTION_LIFE_S 600L /* S-35 */
 #define CONNECTION_IDLE_S 55L  /* gateways close after 60 s: U31 */
 #define RETRY_AFTER_MOST_S 3600
-#define STATE_BYTES 256 /* of a dialect's, that an event uses */
+/* Of what an event uses, as far as it can be known here: the beginning of a
+ * dialect's state and of curl's handle, and of its buffer the data and what is
+ * before. */
+#define STATE_BYTES 256
+#define EASY_BYTES 640
+#define CHUNK_HEAD 8
+#define DATA_BYTES 512
 
 struct bl_transfer_t {
     bl_transfer_plan_t plan;
@@ -284,6 +290,18 @@ static void pause_if_nearly_blocked(bl_transfer_t *t)
     curl_easy_pause(t->easy, CURLPAUSE_ALL);
 }
 
+/* What a read touches, of curl's as well: warm.h. */
+static void note_used(const bl_transfer_t *t, const char *data, size_t len)
+{
+    bl_reactor_t *r = t->plan.reactor;
+
+    bl_reactor_rt_used(r, t->easy, EASY_BYTES);
+    bl_reactor_rt_used(r, data - CHUNK_HEAD,
+                       len < DATA_BYTES ? CHUNK_HEAD + len : DATA_BYTES);
+    bl_reactor_rt_used(r, t, offsetof(bl_transfer_t, request_id));
+    bl_reactor_rt_used(r, t->state, STATE_BYTES);
+}
+
 static size_t on_body(char *data, size_t size, size_t n, void *ctx)
 {
     bl_transfer_t *t = ctx;
@@ -291,8 +309,7 @@ static size_t on_body(char *data, size_t size, size_t n, void *ctx)
     apr_status_t rv;
 
     t->has_body = 1;
-    bl_reactor_rt_used(t->plan.reactor, t, offsetof(bl_transfer_t, request_id));
-    bl_reactor_rt_used(t->plan.reactor, t->state, STATE_BYTES);
+    if (bl_reactor_rt_is_noting(t->plan.reactor)) note_used(t, data, len);
     if (t->is_answered) return len; /* what follows the end is ignored: U21 */
     if (t->is_encoded) {
         rv = BL_E_UPSTREAM_GARBAGE;
