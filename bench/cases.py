@@ -110,7 +110,7 @@ def alternate(run, name, servers):
 def paced(run):
     rounds = run.a_b_a()
     if not run.options.quick:
-        rounds += rounds[1:]  # one round differs from the next by some 5 %
+        rounds += 3 * rounds[1:]  # one round differs from the next by 5 %
     return alternate(run, "paced", [run.upstream] + rounds)
 
 
