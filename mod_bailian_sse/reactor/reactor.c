@@ -29,7 +29,7 @@ typedef struct curl_watch_t {
     bl_watch_t watch;
     bl_reactor_t *reactor;
     struct curl_watch_t *next; /* while it is spare */
-    bl_warm_t *warm;           /* NULL: there was no memory for it */
+    bl_warm_t *warm;           /* NULL: spare, or there was no memory */
 } curl_watch_t;
 
 struct bl_reactor_t {
@@ -180,7 +180,7 @@ static curl_watch_t *take_watch(bl_reactor_t *r)
     cw->watch.fn = on_curl_socket;
     cw->watch.ctx = cw;
     cw->reactor = r;
-    if (!cw->warm) cw->warm = malloc(sizeof(*cw->warm));
+    cw->warm = malloc(sizeof(*cw->warm));
     if (cw->warm) bl_warm_init(cw->warm);
     return cw;
 }
@@ -188,6 +188,8 @@ static curl_watch_t *take_watch(bl_reactor_t *r)
 static void give_watch(bl_reactor_t *r, curl_watch_t *cw)
 {
     if (r->noted == cw->warm) r->noted = NULL;
+    free(cw->warm);
+    cw->warm = NULL;
     cw->next = r->spare_watches;
     r->spare_watches = cw;
 }
@@ -198,7 +200,6 @@ static void drop_watches(bl_reactor_t *r, int keep)
         curl_watch_t *cw = r->spare_watches;
 
         r->spare_watches = cw->next;
-        free(cw->warm);
         free(cw);
         r->watches--;
     }
